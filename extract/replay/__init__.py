@@ -1,0 +1,1 @@
+"""The replay exchange: the exchanges' own protocol over real recordings, on loopback."""

@@ -1,0 +1,1 @@
+"""One module an exchange: how it is asked and how its answers are paged."""

@@ -1,0 +1,1 @@
+"""The ground floor: settings, schemas, bronze layout, the only Delta writes."""

@@ -1,0 +1,190 @@
+"""The layout of bronze: the envelope around each raw answer, and names that carry the coverage."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import quote, unquote
+
+from lake.clock import from_millis, to_iso
+from lake.errors import BronzeError
+
+Mode = Literal["history", "archive", "live"]
+Dataset = Literal["trades", "agg_trades", "klines", "instruments", "index_prices"]
+
+SUFFIX = ".ndjson.gz"
+#: What a packed or unnamed file carries in the place of an instrument.
+ALL_INSTRUMENTS = "_all"
+_NAME = re.compile(
+    r"(?P<instrument>[^~/]+)~(?P<mode>history|archive|live)"
+    r"~i(?P<first_id>-?\d+)_(?P<last_id>-?\d+)"
+    r"~t(?P<from_ms>\d+)_(?P<until_ms>\d+)"
+    r"(?:~(?P<tag>[A-Za-z0-9.-]+))?\.ndjson\.gz"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One raw answer and where it came from.
+
+    Attributes:
+        request: how the exchange was asked: `method`, `url` and `params` (no secrets), or the
+            zip, its SHA-256 and the first line of this part, or the stream.
+        status: the HTTP status, 0 where there is none.
+        sequence: the line's number within its file, from 1.
+        end_download_timestamp: the moment the data entered the process.
+        knowledge_timestamp: right before it was persisted.
+        body: exactly as received, byte for byte.
+        instrument: the venue's name, empty where the answer is of many instruments.
+    """
+
+    exchange: str
+    kind: str
+    dataset: Dataset
+    instrument: str
+    mode: Mode
+    region: str
+    request: dict[str, Any]
+    status: int
+    end_download_timestamp: datetime
+    knowledge_timestamp: datetime
+    run_id: str
+    sequence: int
+    body: bytes
+
+
+def to_line(envelope: Envelope) -> bytes:
+    """Return the envelope as one line of JSON, its body last, ending in a line feed.
+
+    The body is one JSON string field, or `body_base64` where it is not UTF-8.
+    """
+    record: dict[str, Any] = {
+        "exchange": envelope.exchange,
+        "kind": envelope.kind,
+        "dataset": envelope.dataset,
+        "instrument": envelope.instrument,
+        "mode": envelope.mode,
+        "region": envelope.region,
+        "request": json.dumps(envelope.request, ensure_ascii=False, sort_keys=True),
+        "status": envelope.status,
+        "end_download_timestamp": to_iso(envelope.end_download_timestamp),
+        "knowledge_timestamp": to_iso(envelope.knowledge_timestamp),
+        "run_id": envelope.run_id,
+        "sequence": envelope.sequence,
+    }
+    try:
+        record["body"] = envelope.body.decode("utf-8")
+    except UnicodeDecodeError:
+        record["body_base64"] = base64.b64encode(envelope.body).decode("ascii")
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+
+
+def to_file(envelopes: Iterable[Envelope]) -> bytes:
+    """Return the bytes of a bronze file; the same envelopes give the same bytes."""
+    return gzip.compress(b"".join(map(to_line, envelopes)), compresslevel=6, mtime=0)
+
+
+def read_lines(content: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the envelopes of a bronze file as plain records, `body` as bytes.
+
+    Raises:
+        BronzeError: the file is no whole gzip, or a line is no envelope.
+    """
+    try:
+        lines = gzip.decompress(content).splitlines(keepends=False)
+        for line in lines:
+            record = json.loads(line)
+            encoded = record.pop("body_base64", None)
+            record["body"] = (
+                base64.b64decode(encoded) if encoded is not None else record["body"].encode("utf-8")
+            )
+            yield record
+    except (OSError, EOFError, ValueError, KeyError) as error:
+        raise BronzeError(
+            f"a bronze file can't be read: {error}", hint="Run `candlelake doctor`."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Coverage:
+    """What one bronze file of one instrument holds, as its name says.
+
+    All that the exchange answered for the ids `first_id` to `last_id` (both inclusive) is in the
+    file. Joined with files whose ids adjoin, it holds each row with a time in
+    [`from_ms`, `until_ms`). `first_id` above `last_id` says that the exchange had nothing there.
+    For bars the ids are open times in ms.
+    """
+
+    first_id: int
+    last_id: int
+    from_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BronzeName:
+    """The name of a bronze file: dataset, exchange, kind, then what it covers.
+
+    `tag` tells apart what covers the same: the bar interval, the first characters of an
+    archive file's SHA-256.
+    """
+
+    dataset: Dataset
+    exchange: str
+    kind: str
+    instrument: str
+    mode: Mode
+    coverage: Coverage
+    tag: str = field(default="")
+
+    @property
+    def key(self) -> str:
+        """The object's key below the lake's root; the folder is the month of `from_ms`."""
+        held = self.coverage
+        month = from_millis(held.from_ms).strftime("%Y-%m")
+        tail = f"~{self.tag}" if self.tag else ""
+        return (
+            f"{folder(self.dataset, self.exchange, self.kind)}{month}/"
+            f"{encoded(self.instrument)}~{self.mode}~i{held.first_id}_{held.last_id}"
+            f"~t{held.from_ms}_{held.until_ms}{tail}{SUFFIX}"
+        )
+
+
+def folder(dataset: Dataset, exchange: str, kind: str) -> str:
+    """Return the prefix of a dataset of one venue and kind; one folder a month lies below it."""
+    return f"bronze/{dataset}/{encoded(exchange)}/{encoded(kind)}/"
+
+
+def encoded(name: str) -> str:
+    """Percent-encode a venue's name so that it can never leave its folder or break a name."""
+    # quote() leaves '.', '_', '-' and '~' alone: '~' parts the name, and '..' would climb
+    return quote(name, safe="").replace("~", "%7E").replace("..", "%2E%2E") or "%"
+
+
+def parse_name(key: str) -> BronzeName:
+    """Read a bronze file's key back into what it covers.
+
+    Raises:
+        BronzeError: the key is not of this layout.
+    """
+    parts = key.rsplit("bronze/", 1)[-1].split("/")
+    match = _NAME.fullmatch(parts[-1])
+    if len(parts) != 5 or match is None:
+        raise BronzeError(f"'{key}' is no name of a bronze file")
+    dataset, exchange, kind = parts[0], unquote(parts[1]), unquote(parts[2])
+    numbers = (int(match[name]) for name in ("first_id", "last_id", "from_ms", "until_ms"))
+    return BronzeName(
+        dataset,  # type: ignore[arg-type]
+        exchange,
+        kind,
+        unquote(match["instrument"]),
+        match["mode"],  # type: ignore[arg-type]
+        Coverage(*numbers),
+        match["tag"] or "",
+    )

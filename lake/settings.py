@@ -1,0 +1,259 @@
+"""Typed, frozen settings: conf/base.toml, conf/<env>.toml, CANDLELAKE_ variables, then --set."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from lake.errors import SettingsError
+
+PREFIX = "CANDLELAKE_"
+#: Variables with our prefix that are not settings: where conf/ lies, and which environment.
+RESERVED = frozenset({"CANDLELAKE_CONF", "CANDLELAKE_ENV"})
+Environment = Literal["replay", "local", "aws"]
+ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
+BarInterval = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
+
+
+class Section(BaseModel):
+    """A table of the TOML: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lake(Section):
+    """Where the lake is and how long a writer's lease lives (seconds)."""
+
+    root: str
+    region: str
+    lease_seconds: int = Field(ge=2)
+    session_time_zone: Literal["UTC"]
+
+
+class BinanceSegment(Section):
+    """One Binance market: its addresses and its request weight a minute."""
+
+    rest_url: str
+    ws_url: str
+    weight_limit_per_minute: int = Field(gt=0)
+    trades_dataset: Literal["trades", "agg_trades"]
+    api_key: str | None = None
+
+
+class Binance(Section):
+    """Binance: the bulk archive and the three markets."""
+
+    archive_url: str
+    spot: BinanceSegment
+    usdm: BinanceSegment
+    coinm: BinanceSegment
+
+
+class Deribit(Section):
+    """Deribit: the live host, the history host, and the request rate it grants."""
+
+    rest_url: str
+    history_url: str
+    ws_url: str
+    requests_per_second: int = Field(gt=0)
+
+
+class Exchanges(Section):
+    """The exchanges that Candlelake speaks to."""
+
+    binance: Binance
+    deribit: Deribit
+
+
+class Extract(Section):
+    """How the exchanges are asked: patience (seconds), retries, and sizes (trades)."""
+
+    connect_timeout_seconds: float = Field(gt=0)
+    read_timeout_seconds: float = Field(gt=0)
+    attempts: int = Field(ge=1)
+    backoff_seconds: float = Field(ge=0)
+    backoff_ceiling_seconds: float = Field(ge=0)
+    limit_share: float = Field(gt=0, le=1)
+    bar_interval: str
+    trades_per_file: int = Field(ge=1000)
+    workers: int = Field(ge=1)
+
+
+class Bronze(Section):
+    """How bronze is read: files a batch, and how many rejected rows stop it."""
+
+    files_per_batch: int = Field(ge=1)
+    quarantine_share: float = Field(ge=0, le=1)
+    quarantine_rows: int = Field(ge=0)
+
+
+class Gold(Section):
+    """Which bars are built, and how long after its end a bar may be published (seconds)."""
+
+    grace_seconds: int = Field(ge=0)
+    bar_intervals: tuple[BarInterval, ...]
+
+
+class Settings(BaseSettings):
+    """Every setting, each under one name: its path in the TOML."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    env: Environment
+    lake: Lake
+    exchanges: Exchanges
+    extract: Extract
+    bronze: Bronze
+    gold: Gold
+    #: exchange -> kind -> names or patterns
+    universe: Mapping[str, Mapping[str, tuple[str, ...]]]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values as `load_settings` merged them: it alone decides the order."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def conf_folder() -> Path:
+    """Return the folder of the settings files: CANDLELAKE_CONF, else conf/ beside the code."""
+    named = os.environ.get("CANDLELAKE_CONF")
+    return Path(named) if named else Path(__file__).resolve().parent.parent / "conf"
+
+
+def load_settings(
+    env: str,
+    overrides: Sequence[str] = (),
+    *,
+    conf: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Load the settings of an environment.
+
+    Args:
+        env: `replay`, `local` or `aws`.
+        overrides: `path=value` pairs, as given with --set; the last one wins.
+        conf: the folder of the TOML files.
+        environ: the environment variables to read; the process's own by default.
+
+    Raises:
+        SettingsError: an unknown environment, an unreadable file, an unknown key or a bad value.
+    """
+    if env not in ENVIRONMENTS:
+        raise SettingsError(
+            f"unknown environment '{env}'", hint=f"Known are {', '.join(ENVIRONMENTS)}."
+        )
+    folder = conf or conf_folder()
+    merged = _merge(_read_toml(folder / "base.toml"), _read_toml(folder / f"{env}.toml"))
+    for path, value in _from_environment(os.environ if environ is None else environ):
+        _put(merged, path, value)
+    for override in overrides:
+        path_text, separator, value = override.partition("=")
+        if not separator:
+            raise SettingsError(f"--set takes path=value, was '{override}'")
+        _put(merged, path_text.split("."), value)
+    try:
+        return Settings.model_validate({"env": env, **merged})
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"the settings file {path} does not exist") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:
+    return [
+        (name.removeprefix(PREFIX).lower().split("__"), value)
+        for name, value in sorted(environ.items())
+        if name.startswith(PREFIX) and name not in RESERVED
+    ]
+
+
+def _put(settings: dict[str, Any], path: Sequence[str], text: str) -> None:
+    table = settings
+    for depth, key in enumerate(path):
+        if not isinstance(table, dict) or (key not in table and not _may_be_new(path, depth)):
+            raise _unknown_key(list(path[: depth + 1]), list(table))
+        if depth == len(path) - 1:
+            table[key] = _value(text, table.get(key))
+        else:
+            table[key] = dict(table.get(key, {}))
+            table = table[key]
+
+
+def _may_be_new(path: Sequence[str], depth: int) -> bool:
+    """A universe may name any exchange and kind; an API key is in no file."""
+    return (path[0] == "universe" and depth > 0) or path[-1] == "api_key"
+
+
+def _value(text: str, old: object) -> Any:
+    """A list takes TOML or names parted by commas; the rest is typed by the model."""
+    if not isinstance(old, list):
+        return text
+    if text.lstrip().startswith("["):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"'{text}' is not a list") from error
+    return [name for name in text.split(",") if name]
+
+
+def _unknown_key(path: list[str], known: list[str]) -> SettingsError:
+    near = difflib.get_close_matches(path[-1], known, n=1)
+    hint = (
+        f"Did you mean '{'.'.join([*path[:-1], near[0]])}'?"
+        if near
+        else (f"Known here are {', '.join(sorted(known))}." if known else None)
+    )
+    return SettingsError(f"unknown setting '{'.'.join(path)}'", hint=hint)
+
+
+def _explained(error: ValidationError) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        return _unknown_key(path, _known_keys(path[:-1]))
+    return SettingsError(f"setting '{'.'.join(path)}': {first['msg']}")
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in path:
+        inner = model.model_fields[part].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

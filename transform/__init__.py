@@ -1,0 +1,1 @@
+"""Pure functions from DataFrame to DataFrame: no reads, no writes, no clock, no settings."""

@@ -1,0 +1,178 @@
+"""The table registry: every table's path, key, partitions and properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import types as T  # noqa: N812
+
+from lake import schemas
+from lake.errors import UsageError
+
+COMMON = {
+    "delta.deletedFileRetentionDuration": "interval 14 days",
+    "delta.logRetentionDuration": "interval 60 days",
+    "delta.checkpointInterval": "20",
+}
+FEED = {"delta.enableChangeDataFeed": "true"}
+APPEND_ONLY = {"delta.appendOnly": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One Delta table.
+
+    Attributes:
+        name: `layer.table`; the path below the lake's root is `layer/table`.
+        key: what makes a row unique, the writer's duty.
+        partitions: the partition columns, in order.
+        statistics: the columns that Delta keeps minimum and maximum of, for skipping files.
+        checks: last-line constraints, name -> SQL.
+    """
+
+    name: str
+    schema: T.StructType
+    key: tuple[str, ...]
+    partitions: tuple[str, ...] = ()
+    statistics: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The table's path below the lake's root."""
+        return self.name.replace(".", "/")
+
+
+IDENTITY_KEY = ("exchange", "kind", "instrument_uid")
+BY_DAY_AND_INSTRUMENT = ("year", "month", "day", "instrument")
+
+SILVER_TRADES = Table(
+    "silver.trades",
+    schemas.TRADES,
+    key=(*IDENTITY_KEY, "trade_seq"),
+    partitions=BY_DAY_AND_INSTRUMENT,
+    statistics=("exchange", "kind", "trade_seq", "trade_timestamp"),
+    properties={**COMMON, **FEED},
+)
+SILVER_AGG_TRADES = Table(
+    "silver.agg_trades",
+    schemas.AGG_TRADES,
+    key=(*IDENTITY_KEY, "agg_id"),
+    partitions=BY_DAY_AND_INSTRUMENT,
+    statistics=("exchange", "kind", "agg_id", "trade_timestamp"),
+    properties={**COMMON, **FEED},
+)
+SILVER_KLINES = Table(
+    "silver.klines",
+    schemas.KLINES,
+    key=(*IDENTITY_KEY, "bar_interval", "open_time", "source", "revision"),
+    partitions=("bar_interval", "year", "month"),
+    statistics=("exchange", "kind", "instrument", "open_time"),
+    properties={**COMMON, **FEED},
+)
+SILVER_INSTRUMENTS = Table(
+    "silver.instruments",
+    schemas.INSTRUMENTS,
+    key=(*IDENTITY_KEY, "valid_from"),
+    partitions=("exchange", "kind"),
+    properties=COMMON,
+)
+GOLD_SOURCE_BARS = Table(
+    "gold.source_bars",
+    schemas.SOURCE_BARS,
+    key=(*IDENTITY_KEY, "built_from", "bar_start"),
+    partitions=("year", "month"),
+    statistics=("exchange", "kind", "instrument", "bar_start"),
+    properties=COMMON,
+)
+GOLD_OHLCV = Table(
+    "gold.ohlcv",
+    schemas.OHLCV,
+    key=(*IDENTITY_KEY, "bar_interval", "bar_start"),
+    partitions=("bar_interval", "year", "month"),
+    statistics=("exchange", "kind", "instrument", "bar_start"),
+    properties=COMMON,
+)
+GOLD_OHLCV_REVISIONS = Table(
+    "gold.ohlcv_revisions",
+    schemas.OHLCV_REVISIONS,
+    key=(*IDENTITY_KEY, "bar_interval", "bar_start", "revision"),
+    partitions=("bar_interval", "year", "month"),
+    statistics=("exchange", "kind", "instrument", "bar_start"),
+    properties={**COMMON, **APPEND_ONLY},
+)
+OPS_QUARANTINE = Table(
+    "ops.quarantine",
+    schemas.QUARANTINE,
+    key=("bronze_file", "bronze_line", "row_position", "parser_version"),
+    partitions=("dataset",),
+    properties=COMMON,
+)
+OPS_CONTINUITY = Table(
+    "ops.continuity",
+    schemas.CONTINUITY,
+    key=(*IDENTITY_KEY, "dataset", "entry", "first_id"),
+    partitions=("dataset",),
+    properties=COMMON,
+)
+OPS_SIGHTINGS = Table(
+    "ops.sightings",
+    schemas.SIGHTINGS,
+    key=(*IDENTITY_KEY, "dataset", "first_id", "bronze_file"),
+    partitions=("dataset",),
+    properties={**COMMON, **APPEND_ONLY},
+)
+OPS_CONFLICTS = Table(
+    "ops.conflicts",
+    schemas.CONFLICTS,
+    key=(*IDENTITY_KEY, "dataset", "id", "seen_bronze_file", "seen_bronze_line"),
+    partitions=("dataset",),
+    properties=COMMON,
+)
+OPS_GATE_RESULTS = Table(
+    "ops.gate_results", schemas.GATE_RESULTS, key=(), properties={**COMMON, **APPEND_ONLY}
+)
+OPS_RECONCILIATION = Table(
+    "ops.reconciliation", schemas.RECONCILIATION, key=(), properties={**COMMON, **APPEND_ONLY}
+)
+OPS_RUNS = Table("ops.runs", schemas.RUNS, key=(), properties={**COMMON, **APPEND_ONLY})
+OPS_WATERMARKS = Table(
+    "ops.watermarks",
+    schemas.WATERMARKS,
+    key=("exchange", "kind", "instrument", "table_name"),
+    properties=COMMON,
+)
+
+TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        SILVER_TRADES,
+        SILVER_AGG_TRADES,
+        SILVER_KLINES,
+        SILVER_INSTRUMENTS,
+        GOLD_SOURCE_BARS,
+        GOLD_OHLCV,
+        GOLD_OHLCV_REVISIONS,
+        OPS_QUARANTINE,
+        OPS_CONTINUITY,
+        OPS_SIGHTINGS,
+        OPS_CONFLICTS,
+        OPS_GATE_RESULTS,
+        OPS_RECONCILIATION,
+        OPS_RUNS,
+        OPS_WATERMARKS,
+    )
+}
+
+
+def table_named(name: str) -> Table:
+    """Return the table of this name.
+
+    Raises:
+        UsageError: no table has this name.
+    """
+    if name not in TABLES:
+        raise UsageError(f"there is no table '{name}'", hint=f"Known are {', '.join(TABLES)}.")
+    return TABLES[name]

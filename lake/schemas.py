@@ -64,7 +64,7 @@ ENVELOPE = T.StructType(
     ]
 )
 
-#: Every trade, one row a print; price in quote (inverse: quote per base), quantity in quantity_unit.
+#: Every trade, one row a print; price in quote per base, quantity in quantity_unit.
 TRADES = T.StructType(
     [
         *IDENTITY,
@@ -163,13 +163,15 @@ INSTRUMENTS = T.StructType(
     ]
 )
 
-BAR_PRICES = [_required(name, PRICE) for name in ("open", "high", "low", "close")]
+#: Null in a bar whose prints are all off-book: such prints count, but set no price.
+BAR_PRICES = [_optional(name, PRICE) for name in ("open", "high", "low", "close")]
 BAR_SUMS = [
     _required("volume", AMOUNT),
     _required("base_volume", AMOUNT),
     _required("quote_volume", AMOUNT),
     _required("trade_count", BIGINT),
     _required("taker_buy_volume", AMOUNT),
+    _required("taker_buy_base_volume", AMOUNT),
     _required("taker_buy_quote_volume", AMOUNT),
 ]
 
@@ -305,7 +307,7 @@ RECONCILIATION = T.StructType(
     [
         _required("run_id", STRING),
         *IDENTITY[:3],
-        _required("check", STRING),
+        _required("check_name", STRING),
         _required("bar_interval", STRING),
         _required("window_start", TIMESTAMP),
         _required("window_end", TIMESTAMP),

@@ -68,8 +68,8 @@ SILVER_KLINES = Table(
     "silver.klines",
     schemas.KLINES,
     key=(*IDENTITY_KEY, "bar_interval", "open_time", "source", "revision"),
-    partitions=("bar_interval", "year", "month"),
-    statistics=("exchange", "kind", "instrument", "open_time"),
+    partitions=BY_DAY_AND_INSTRUMENT,
+    statistics=("exchange", "kind", "bar_interval", "open_time"),
     properties={**COMMON, **FEED},
 )
 SILVER_INSTRUMENTS = Table(

@@ -44,6 +44,11 @@ class ObjectStore(Protocol):
         """Return the address of the key as Spark opens it."""
 
 
+def is_s3(root: str) -> bool:
+    """Tell whether a lake's root is in S3."""
+    return root.startswith(("s3://", "s3a://"))
+
+
 def open_store(root: str) -> ObjectStore:
     """Open the store of a lake's root: a folder, or `s3://` / `s3a://bucket/prefix`.
 

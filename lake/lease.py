@@ -1,0 +1,150 @@
+"""One writer a table: a lease by conditional create, renewed while it is held.
+
+A writer stops itself at half the lease's life without a renewal; another takes over only after the
+whole life. The window that remains: a writer that is frozen inside one commit for longer than half
+a life can still finish that commit afterwards. On AWS the DynamoDB log store closes it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from lake.clock import Clock, to_iso
+from lake.errors import LeaseError
+from lake.objects import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to write one table, until `renewed_at` plus half its life (seconds)."""
+
+    store: ObjectStore
+    clock: Clock
+    table: str
+    life_seconds: int
+    holder: str = field(default_factory=lambda: uuid.uuid4().hex)
+    version: str = ""
+    renewed_at: datetime | None = None
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def key(self) -> str:
+        """The lease's object below the lake's root."""
+        return f"leases/{self.table}.json"
+
+    def acquire(self) -> None:
+        """Take the lease, or take it over from a holder whose life has run out.
+
+        Raises:
+            LeaseError: another job holds it.
+        """
+        now = self.clock.now()
+        if not self.store.create(self.key, self._content(now)):
+            self._take_over(now)
+        found = self.store.read_versioned(self.key)
+        if found is None or json.loads(found[0])["holder"] != self.holder:
+            raise self._taken("another job")
+        self.version, self.renewed_at = found[1], now
+
+    def renew(self) -> None:
+        """Prolong the lease; LeaseError where it was lost."""
+        with self.guard:
+            now = self.clock.now()
+            if not self.store.replace(self.key, self._content(now), version=self.version):
+                raise self._lost()
+            found = self.store.read_versioned(self.key)
+            if found is None:
+                raise self._lost()
+            self.version, self.renewed_at = found[1], now
+
+    def require(self) -> None:
+        """Raise LeaseError unless the lease is held and was renewed within half its life."""
+        if self.renewed_at is None:
+            raise self._lost()
+        if self.clock.now() - self.renewed_at > timedelta(seconds=self.life_seconds / 2):
+            raise self._lost()
+
+    def release(self) -> None:
+        """Give the lease back, if it is still ours."""
+        with self.guard:
+            found = self.store.read_versioned(self.key)
+            if found is not None and json.loads(found[0])["holder"] == self.holder:
+                self.store.delete(self.key)
+            self.renewed_at = None
+
+    def _take_over(self, now: datetime) -> None:
+        found = self.store.read_versioned(self.key)
+        if found is None:
+            if not self.store.create(self.key, self._content(now)):
+                raise self._taken("another job")
+            return
+        record = json.loads(found[0])
+        if now < datetime.fromisoformat(record["expires_at"]):
+            raise self._taken(f"run {record['holder']}, until {record['expires_at']}")
+        log.warning("taking over the expired lease of %s from %s", self.table, record["holder"])
+        if not self.store.replace(self.key, self._content(now), version=found[1]):
+            raise self._taken("another job")
+
+    def _content(self, now: datetime) -> bytes:
+        expires_at = now + timedelta(seconds=self.life_seconds)
+        record = {"holder": self.holder, "table": self.table, "expires_at": to_iso(expires_at)}
+        return json.dumps(record).encode()
+
+    def _taken(self, holder: str) -> LeaseError:
+        return LeaseError(
+            f"{self.table} is being written by {holder}",
+            where=self.key,
+            hint="Wait for it to end; after a crash the lease runs out by itself.",
+        )
+
+    def _lost(self) -> LeaseError:
+        return LeaseError(
+            f"the lease of {self.table} was lost or not renewed in time",
+            where=self.key,
+            hint="Nothing half-written is visible; run again.",
+        )
+
+
+@contextmanager
+def held(
+    store: ObjectStore, clock: Clock, tables: tuple[str, ...], life_seconds: int
+) -> Iterator[tuple[Lease, ...]]:
+    """Hold the leases of these tables, renewed in the background at a sixth of their life.
+
+    They are taken in the order of their names, so that two jobs can't each wait for the other.
+    """
+    leases = tuple(Lease(store, clock, table, life_seconds) for table in sorted(tables))
+    taken: list[Lease] = []
+    stop = threading.Event()
+    renewer = threading.Thread(target=_renew_until, args=(stop, leases, life_seconds / 6))
+    try:
+        for lease in leases:
+            lease.acquire()
+            taken.append(lease)
+        renewer.start()
+        yield leases
+    finally:
+        stop.set()
+        if renewer.ident is not None:
+            renewer.join()
+        for lease in taken:
+            lease.release()
+
+
+def _renew_until(stop: threading.Event, leases: tuple[Lease, ...], seconds: float) -> None:
+    while not stop.wait(seconds):
+        for lease in leases:
+            try:
+                lease.renew()
+            except LeaseError:
+                log.exception("stopping renewals of %s", lease.table)
+                lease.renewed_at = None

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# ./run-tests.sh [pytest options]: makes the environment, then lint, types and every test.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/deploy/front-door.sh"
+cd "$here"
+check_java
+make_environment dev
+fetch_jars jars
+export PATH="$venv/bin:$PATH" PYTHONPATH="$here" TZ=UTC SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON="$venv/bin/python"
+ruff format --check --quiet .
+ruff check --quiet .
+mypy
+exec python -m pytest "$@"

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# ./spark-submit.sh JOB [options]: makes the environment if it is missing, then runs jobs/JOB.py with spark-submit.
+# SPARK_MASTER, or --master before or after JOB, moves it to a cluster; without it, local[*].
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/deploy/front-door.sh"
+
+jobs="$(cd "$here/jobs" && grep -lE '^if __name__ == "__main__":' ./*.py | sed 's|^\./||; s|\.py$||' | sort | paste -sd' ')"
+master="${SPARK_MASTER:-local[*]}"
+arguments=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --master) [ $# -ge 2 ] || fail "--master needs an address, such as spark://host:7077"; master="$2"; shift 2 ;;
+        --master=*) master="${1#--master=}"; shift ;;
+        *) arguments+=("$1"); shift ;;
+    esac
+done
+job="${arguments[0]:-}"
+case "$job" in
+    ""|-h|--help) echo "usage: ./spark-submit.sh JOB [options]   (jobs: $jobs; each has --help)" >&2; [ -n "$job" ] && exit 0 || exit 2 ;;
+esac
+[ -f "$here/jobs/$job.py" ] && [[ " $jobs " == *" $job "* ]] || fail "there is no job '$job'. Jobs: $jobs"
+
+check_java
+make_environment "${CANDLELAKE_REQUIREMENTS:-runtime}"
+fetch_jars jars
+jars="$(printf '%s,' "$here"/.jars/jars/*.jar)"
+settings_words="${arguments[*]} $(env | grep '^CANDLELAKE_' || true)"
+if [[ "$settings_words" == *s3a://* || "$settings_words" == *s3://* || "$settings_words" == *"--env aws"* || "$settings_words" == *"--env=aws"* || "${CANDLELAKE_ENV:-}" == aws ]]; then
+    fetch_jars jars-s3
+    jars+="$(printf '%s,' "$here"/.jars/jars-s3/*.jar)"
+fi
+
+export PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}" PYSPARK_DRIVER_PYTHON="$venv/bin/python"
+export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" TZ=UTC
+[[ "$master" == local* ]] && export SPARK_LOCAL_IP=127.0.0.1
+exec "$venv/bin/spark-submit" \
+    --master "$master" \
+    --properties-file "$here/conf/spark-defaults.conf" \
+    --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
+    --jars "${jars%,}" \
+    "$here/jobs/$job.py" "${arguments[@]:1}"

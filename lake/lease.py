@@ -1,7 +1,7 @@
 """One writer a table: a lease by conditional create, renewed while it is held.
 
 A writer stops itself at half the lease's life without a renewal; another takes over only after the
-whole life. The window that remains: a writer that is frozen inside one commit for longer than half
+whole life, or at once where the holder was a process of this machine that is gone. The window that remains: a writer that is frozen inside one commit for longer than half
 a life can still finish that commit afterwards. On AWS the DynamoDB log store closes it.
 """
 
@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from lake.clock import Clock, to_iso
 from lake.errors import LeaseError
@@ -88,15 +92,22 @@ class Lease:
                 raise self._taken("another job")
             return
         record = json.loads(found[0])
-        if now < datetime.fromisoformat(record["expires_at"]):
+        if not _died(record) and now < datetime.fromisoformat(record["expires_at"]):
             raise self._taken(f"run {record['holder']}, until {record['expires_at']}")
-        log.warning("taking over the expired lease of %s from %s", self.table, record["holder"])
+        log.warning("taking over the abandoned lease of %s from %s", self.table, record["holder"])
         if not self.store.replace(self.key, self._content(now), version=found[1]):
             raise self._taken("another job")
 
     def _content(self, now: datetime) -> bytes:
         expires_at = now + timedelta(seconds=self.life_seconds)
-        record = {"holder": self.holder, "table": self.table, "expires_at": to_iso(expires_at)}
+        record = {
+            "holder": self.holder,
+            "table": self.table,
+            "expires_at": to_iso(expires_at),
+            "machine": _machine(),
+            "process": os.getpid(),
+            "process_started": _process_started(os.getpid()),
+        }
         return json.dumps(record).encode()
 
     def _taken(self, holder: str) -> LeaseError:
@@ -138,6 +149,31 @@ def held(
             renewer.join()
         for lease in taken:
             lease.release()
+
+
+def _died(record: dict[str, Any]) -> bool:
+    """Tell whether the holder ran on this machine and is gone: then nobody need wait for it."""
+    if record.get("machine") != _machine():
+        return False
+    return bool(record["process_started"] != _process_started(int(record["process"])))
+
+
+def _machine() -> str:
+    """Name this machine since its last start; only Linux tells, elsewhere leases just run out."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return f"{socket.gethostname()}-{uuid.uuid4().hex}"
+    return f"{socket.gethostname()}-{boot}"
+
+
+def _process_started(process: int) -> str:
+    """Return the start time of a process in clock ticks, empty where there is none."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    return status.rpartition(")")[2].split()[19]
 
 
 def _renew_until(stop: threading.Event, leases: tuple[Lease, ...], seconds: float) -> None:

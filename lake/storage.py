@@ -1,0 +1,239 @@
+"""The one way to read and write a table: every write is guarded against a second run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+from lake.errors import StorageError
+from lake.objects import ObjectStore
+from lake.tables import Table
+
+log = logging.getLogger(__name__)
+
+APP_ID = "spark.databricks.delta.write.txnAppId"
+APP_VERSION = "spark.databricks.delta.write.txnVersion"
+#: Above so many instruments a MERGE names only the days.
+MOST_INSTRUMENTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What makes a write happen once: Delta skips a version that the application has written.
+
+    A retry must carry the same rows under the same version, or they are dropped in silence.
+    """
+
+    application: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """The ids from lowest to highest, both inclusive, in a column."""
+
+    column: str
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The literal part of a table that a write may touch.
+
+    Attributes:
+        venues: the (exchange, kind) pairs.
+        days: dates as yyyymmdd, empty for a table without day partitions.
+        instruments: names; above 200 they are left out of the predicate.
+        ids: the lowest and highest id, where the table has one: files outside are skipped.
+    """
+
+    venues: tuple[tuple[str, str], ...]
+    days: tuple[int, ...] = ()
+    instruments: tuple[str, ...] = ()
+    ids: IdRange | None = None
+
+    def predicate(self, alias: str = "") -> str:
+        """Return the slice as SQL over the columns of `alias`."""
+        dot = f"{alias}." if alias else ""
+        exchanges, kinds = zip(*self.venues, strict=True)
+        terms = [_among(f"{dot}exchange", exchanges), _among(f"{dot}kind", kinds)]
+        if self.days:
+            listed = ", ".join(map(str, sorted(set(self.days))))
+            terms.append(f"{dot}year * 10000 + {dot}month * 100 + {dot}day IN ({listed})")
+            terms.append(
+                f"{dot}year IN ({', '.join(map(str, sorted({d // 10000 for d in self.days})))})"
+            )
+        if 0 < len(self.instruments) <= MOST_INSTRUMENTS:
+            terms.append(_among(f"{dot}instrument", self.instruments))
+        if self.ids is not None:
+            terms.append(f"{dot}{self.ids.column} BETWEEN {self.ids.lowest} AND {self.ids.highest}")
+        return " AND ".join(terms)
+
+
+@dataclass(slots=True)
+class Tables:
+    """The tables of one lake.
+
+    `guard` is called before every write; it raises where the writer has lost its lease.
+    """
+
+    spark: SparkSession
+    store: ObjectStore
+    guard: Callable[[Table], None] = field(default=lambda _table: None)
+
+    def location(self, table: Table) -> str:
+        """Return the table's address."""
+        return self.store.location(table.path)
+
+    def exists(self, table: Table) -> bool:
+        """Tell whether the table was ever created."""
+        return bool(DeltaTable.isDeltaTable(self.spark, self.location(table)))
+
+    def ensure(self, *tables: Table) -> None:
+        """Create the tables that do not exist, empty, with their partitions and properties."""
+        for table in tables:
+            if self.exists(table):
+                continue
+            self.guard(table)
+            statistics = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)}
+            builder = (
+                DeltaTable.createIfNotExists(self.spark)
+                .location(self.location(table))
+                .addColumns(table.schema)
+                .partitionedBy(*table.partitions)
+            )
+            for key, value in {
+                **table.properties,
+                **(statistics if table.statistics else {}),
+            }.items():
+                builder = builder.property(key, value)
+            builder.execute()
+
+    def read(self, table: Table) -> DataFrame:
+        """Return the table's current rows.
+
+        Raises:
+            StorageError: the table does not exist yet.
+        """
+        if not self.exists(table):
+            raise StorageError(
+                f"the table {table.name} does not exist in this lake",
+                where=self.location(table),
+                hint="Run ./spark-submit.sh pipeline first.",
+            )
+        return self.spark.read.format("delta").load(self.location(table))
+
+    def append(
+        self, frame: DataFrame, table: Table, transaction: Transaction | None = None
+    ) -> None:
+        """Append rows; with a transaction a second try of the same one adds nothing."""
+        self.guard(table)
+        writer = self._clustered(frame, table).write.format("delta").mode("append")
+        if transaction is not None:
+            writer = writer.option("txnAppId", transaction.application)
+            writer = writer.option("txnVersion", transaction.version)
+        writer.save(self.location(table))
+
+    def merge_new(
+        self, frame: DataFrame, table: Table, within: Slice, transaction: Transaction
+    ) -> None:
+        """Insert the rows whose key the table has not; the first row to arrive stays.
+
+        `frame` holds each key once. `within` names, in literals, all that the rows can touch.
+        """
+        self.guard(table)
+        with _transaction(frame.sparkSession, transaction):
+            (
+                self._delta(table, frame.sparkSession)
+                .alias("t")
+                .merge(frame.alias("s"), f"{within.predicate('t')} AND {_same_key(table)}")
+                .whenNotMatchedInsertAll()
+                .execute()
+            )
+
+    def upsert(self, frame: DataFrame, table: Table, within: str = "true") -> None:
+        """Insert rows with a new key and replace those with a known one.
+
+        Naturally repeatable: the same rows again change nothing that can be seen. `within` is a
+        literal predicate over alias `t` that holds for all that the rows can touch.
+        """
+        self.guard(table)
+        (
+            self._delta(table, frame.sparkSession)
+            .alias("t")
+            .merge(frame.alias("s"), f"{within} AND {_same_key(table)}")
+            .whenMatchedUpdateAll()
+            .whenNotMatchedInsertAll()
+            .execute()
+        )
+
+    def replace(self, frame: DataFrame, table: Table, where: str) -> None:
+        """Replace exactly the rows for which `where` holds; others can't be touched or written."""
+        self.guard(table)
+        (
+            self._clustered(frame, table)
+            .write.format("delta")
+            .mode("overwrite")
+            .option("replaceWhere", where)
+            .save(self.location(table))
+        )
+
+    def delete(self, table: Table, where: str) -> None:
+        """Delete the rows for which the SQL predicate holds."""
+        self.guard(table)
+        self._delta(table, self.spark).delete(where)
+
+    def version(self, table: Table) -> int:
+        """Return the table's newest version."""
+        history = self._delta(table, self.spark).history(1).select("version").first()
+        return int(history["version"]) if history is not None else -1
+
+    def changes(self, table: Table, *, files_per_batch: int) -> DataFrame:
+        """Return the table's change feed as a stream, from its first version on."""
+        return (
+            self.spark.readStream.format("delta")
+            .option("readChangeFeed", "true")
+            .option("startingVersion", 0)
+            .option("maxFilesPerTrigger", files_per_batch)
+            .load(self.location(table))
+        )
+
+    def _delta(self, table: Table, spark: SparkSession) -> DeltaTable:
+        return DeltaTable.forPath(spark, self.location(table))
+
+    def _clustered(self, frame: DataFrame, table: Table) -> DataFrame:
+        """Bring the rows of one partition together, splitting what would make one task too long."""
+        return frame.hint("rebalance", *table.partitions) if table.partitions else frame.coalesce(1)
+
+
+@contextmanager
+def _transaction(spark: SparkSession, transaction: Transaction) -> Iterator[None]:
+    # Delta takes a MERGE's transaction from the session that runs it: the batch's own
+    spark.conf.set(APP_ID, transaction.application)
+    spark.conf.set(APP_VERSION, str(transaction.version))
+    try:
+        yield
+    finally:
+        spark.conf.unset(APP_ID)
+        spark.conf.unset(APP_VERSION)
+
+
+def _same_key(table: Table) -> str:
+    return " AND ".join(f"t.{column} = s.{column}" for column in table.key)
+
+
+def _among(column: str, values: Sequence[str]) -> str:
+    listed = ", ".join(quoted(value) for value in sorted(set(values)))
+    return f"{column} IN ({listed})"
+
+
+def quoted(text: str) -> str:
+    """Return the text as a SQL string literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,190 @@
+"""Answers Binance spot's market-data paths from recordings; it never makes up a trade or a bar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from extract.replay import binance_parameters as ask
+from extract.replay import recordings
+from extract.replay.agg_tape import AggPart, AggTape, Bounds
+from extract.replay.answer import JSON, Answer, Query, json_answer
+from extract.replay.bar_tape import BarTape, in_micros
+from extract.replay.binance_parameters import RefusalError
+from extract.replay.binance_spot_symbols import SYMBOLS, exchange_information
+from extract.replay.trade_tape import TradeTape, recorded_trades, time_in_micros
+
+# Weights of 2025: binance-spot-api-docs, rest-api.md.
+WEIGHTS: Mapping[str, int] = {
+    "/api/v3/ping": 1,
+    "/api/v3/time": 1,
+    "/api/v3/exchangeInfo": 20,
+    "/api/v3/trades": 25,
+    "/api/v3/historicalTrades": 25,
+    "/api/v3/aggTrades": 4,
+    "/api/v3/klines": 2,
+}
+
+
+class SpotTapes:
+    """The spot recordings of one directory, each opened when it is first asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._agg_parts: dict[str, AggPart] = {}
+        self._bars: dict[str, BarTape] = {}
+
+    def agg_trades(self, symbol: str) -> AggTape:
+        """Return the aggregate trades held of a symbol."""
+        held = [r for r in recordings.CATALOGUE if (r.dataset, r.symbol) == ("aggTrades", symbol)]
+        return AggTape([self._loader(recording) for recording in held])
+
+    def trades(self, symbol: str) -> TradeTape:
+        """Return the single trades held of a symbol."""
+        return self._trades[symbol]
+
+    def bars(self, symbol: str, interval: str) -> BarTape | None:
+        """Return the recorded bars; None where the interval was not recorded."""
+        for recording in recordings.CATALOGUE:
+            if (recording.symbol, recording.interval) == (symbol, interval):
+                return self._open_bars(recording)
+        return None
+
+    def _loader(self, recording: recordings.Recording) -> Callable[[], AggPart]:
+        return lambda: self._open_agg_part(recording)
+
+    def _open_agg_part(self, recording: recordings.Recording) -> AggPart:
+        if recording.file not in self._agg_parts:
+            micros_per_unit = 1000 if recording is recordings.DAY_ARCHIVE else 1
+            raw = recordings.read_bytes(self._directory, recording)
+            self._agg_parts[recording.file] = AggPart(raw, micros_per_unit)
+        return self._agg_parts[recording.file]
+
+    def _open_bars(self, recording: recordings.Recording) -> BarTape:
+        if recording.file not in self._bars:
+            false_times = frozenset[str]()
+            if recording is recordings.HOURLY_BARS:
+                false_times = recordings.false_open_times(self._directory)
+            bars = recordings.read_bars(self._directory, recording)
+            true_bars = (bar for bar in bars if bar.open_time not in false_times)
+            self._bars[recording.file] = BarTape(true_bars)
+        return self._bars[recording.file]
+
+    @cached_property
+    def _trades(self) -> Mapping[str, TradeTape]:
+        text = recordings.read_bytes(self._directory, recordings.BTC_TRADES).decode()
+        return {symbol: TradeTape(list(recorded_trades(text, symbol))) for symbol in SYMBOLS}
+
+
+class BinanceSpot:
+    """The venue: one method a path."""
+
+    def __init__(self, tapes: SpotTapes, weight_limit: int) -> None:
+        self._tapes = tapes
+        self._weight_limit = weight_limit
+        self._routes: Mapping[str, Callable[[Query], Answer]] = {
+            "/api/v3/ping": lambda _: json_answer({}),
+            "/api/v3/time": lambda query: json_answer({"serverTime": query.now.millis}),
+            "/api/v3/exchangeInfo": self._exchange_info,
+            "/api/v3/trades": self._trades,
+            "/api/v3/historicalTrades": self._historical_trades,
+            "/api/v3/aggTrades": self._agg_trades,
+            "/api/v3/klines": self._klines,
+        }
+
+    def weight(self, query: Query) -> int:
+        """Return what the request costs of the minute's weight."""
+        return WEIGHTS.get(query.path, 1)
+
+    def answer(self, query: Query) -> Answer:
+        """Answer one request; a bad one gets the exchange's own error body."""
+        route = self._routes.get(query.path)
+        if route is None:
+            return Answer(b"<html><body>404 Not found</body></html>", 404, "text/html")
+        try:
+            return route(query)
+        except RefusalError as refusal:
+            return refusal.answer()
+
+    def _exchange_info(self, query: Query) -> Answer:
+        wanted = _wanted_symbols(query.parameters)
+        document = exchange_information(query.now.millis, self._weight_limit, wanted)
+        return json_answer(document).with_headers({"X-Replay-Generated": "facts"})
+
+    def _agg_trades(self, query: Query) -> Answer:
+        symbol = ask.symbol_of(query.parameters, SYMBOLS)
+        bounds = Bounds(
+            first_id=ask.integer(query.parameters, "fromId"),
+            start_micros=ask.start_micros(query.parameters),
+            end_micros=ask.end_micros(query.parameters),
+        )
+        timed = bounds.start_micros is not None or bounds.end_micros is not None
+        if bounds.first_id is not None and timed:
+            raise RefusalError(-1128, "Combination of optional parameters invalid.")
+        limit = ask.clamped_limit(query.parameters, default=500, most=1000)
+        newest = bounds.first_id is None and bounds.start_micros is None
+        pieces = self._tapes.agg_trades(symbol).page(bounds, limit, newest=newest)
+        micros = _wants_micros(query)
+        return Answer(
+            b"[" + b",".join([rows.to_json(micros=micros) for rows in pieces]) + b"]", 200, JSON
+        )
+
+    def _trades(self, query: Query) -> Answer:
+        symbol = ask.symbol_of(query.parameters, SYMBOLS)
+        limit = ask.clamped_limit(query.parameters, default=500, most=1000)
+        return _trade_answer(query, self._tapes.trades(symbol).newest(limit))
+
+    def _historical_trades(self, query: Query) -> Answer:
+        first_id = ask.integer(query.parameters, "fromId")
+        if first_id is None:
+            return self._trades(query)
+        symbol = ask.symbol_of(query.parameters, SYMBOLS)
+        limit = ask.clamped_limit(query.parameters, default=500, most=1000)
+        return _trade_answer(query, self._tapes.trades(symbol).from_id(first_id, limit))
+
+    def _klines(self, query: Query) -> Answer:
+        symbol = ask.symbol_of(query.parameters, SYMBOLS)
+        interval = ask.interval_of(query.parameters, seconds_allowed=True)
+        limit = ask.clamped_limit(query.parameters, default=500, most=1000)
+        start, end = ask.start_micros(query.parameters), ask.end_micros(query.parameters)
+        bars = self._tapes.bars(symbol, interval)
+        if bars is None:
+            return json_answer([])
+        start_ms = None if start is None else -(-start // 1000)
+        rows = bars.page(start_ms, None if end is None else end // 1000, limit)
+        return json_answer([in_micros(row) for row in rows] if _wants_micros(query) else rows)
+
+
+def _trade_answer(query: Query, rows: object) -> Answer:
+    if isinstance(rows, list) and _wants_micros(query):
+        return json_answer([time_in_micros(row) for row in rows])
+    return json_answer(rows)
+
+
+def _wants_micros(query: Query) -> bool:
+    return query.headers.get("x-mbx-time-unit", "").upper() == "MICROSECOND"
+
+
+def _wanted_symbols(parameters: Mapping[str, str]) -> list[str]:
+    if "symbol" in parameters and "symbols" in parameters:
+        raise RefusalError(-1128, "Combination of optional parameters invalid.")
+    if "symbol" in parameters:
+        return [ask.symbol_of(parameters, SYMBOLS)]
+    if "symbols" not in parameters:
+        return list(SYMBOLS)
+    wanted = _symbol_list(parameters["symbols"])
+    if not set(wanted) <= set(SYMBOLS):
+        raise RefusalError(-1121, "Invalid symbol.")
+    return wanted
+
+
+def _symbol_list(text: str) -> list[str]:
+    try:
+        wanted = json.loads(text)
+    except ValueError:
+        wanted = None
+    if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
+        raise RefusalError(-1100, "Illegal characters found in parameter 'symbols'.")
+    return wanted

@@ -1,0 +1,150 @@
+"""Takes a request through limits, faults and its venue: the replay exchange without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from extract.replay import recordings
+from extract.replay.answer import Answer, Query
+from extract.replay.archive import Archive
+from extract.replay.binance_futures import BinanceFutures
+from extract.replay.binance_spot import BinanceSpot, SpotTapes
+from extract.replay.deribit import Deribit
+from extract.replay.exchange_clock import (
+    ARCHIVE,
+    COINM,
+    DEFAULT_NOW,
+    DERIBIT,
+    DERIBIT_HISTORY,
+    SPOT,
+    USDM,
+    Instant,
+)
+from extract.replay.faults import Fault, FaultBoard
+from extract.replay.futures_tape import COINM_CONTRACTS, SEED, USDM_CONTRACTS
+from extract.replay.limits import Charge, CreditBucket, CreditRules, WeightMeter, WeightRules
+from extract.replay.misbehaviour import answer_instead, refused, spoil
+from extract.replay.request_log import LoggedRequest, RequestLog
+
+INSTRUMENTS_METHOD = "/public/get_instruments"
+# Deribit, rate limits of 2026-05: `get_instruments` has a pool of its own.
+INSTRUMENTS_CREDITS = CreditRules(cost=10_000, pool=500_000)
+OTHER_CREDITS = CreditRules(cost=500, pool=50_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings of one replay exchange.
+
+    Attributes:
+        directory: where the recordings lie.
+        seed: of the generated tapes.
+        now: each segment's clock, where it is not the default one.
+        weight: Binance's limits by segment.
+        instruments_credits: Deribit's pool for `get_instruments`.
+        other_credits: Deribit's pool for every other method.
+    """
+
+    directory: Path = recordings.DIRECTORY
+    seed: int = SEED
+    now: Mapping[str, datetime] = field(default_factory=dict)
+    weight: Mapping[str, WeightRules] = field(default_factory=dict)
+    instruments_credits: CreditRules = INSTRUMENTS_CREDITS
+    other_credits: CreditRules = OTHER_CREDITS
+
+
+DEFAULT_WEIGHT: Mapping[str, WeightRules] = {
+    SPOT: WeightRules(6_000),
+    USDM: WeightRules(2_400),
+    COINM: WeightRules(2_400),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer and how the server is to deliver it."""
+
+    answer: Answer
+    stall_seconds: int = 0
+    cut: bool = False
+
+
+class Engine:
+    """Everything that one replay exchange knows and remembers."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.faults = FaultBoard()
+        self.log = RequestLog()
+        self._now = {**DEFAULT_NOW, **rules.now}
+        weight = {**DEFAULT_WEIGHT, **rules.weight}
+        self._meters = {segment: WeightMeter(limit) for segment, limit in weight.items()}
+        self._credits = (
+            CreditBucket(rules.instruments_credits),
+            CreditBucket(rules.other_credits),
+        )
+        limit = {segment: rule.weight_per_minute for segment, rule in weight.items()}
+        self._binance: Mapping[str, BinanceSpot | BinanceFutures] = {
+            SPOT: BinanceSpot(SpotTapes(rules.directory), limit[SPOT]),
+            USDM: BinanceFutures("/fapi/v1", USDM_CONTRACTS, rules.seed, limit[USDM]),
+            COINM: BinanceFutures("/dapi/v1", COINM_CONTRACTS, rules.seed, limit[COINM]),
+        }
+        self._archive = Archive(rules.directory)
+        self._deribit = Deribit(rules.seed)
+        self._previous: dict[tuple[str, str], Answer] = {}
+
+    def clocks(self) -> dict[str, datetime]:
+        """Return what each segment takes for now."""
+        return dict(self._now)
+
+    def serve(self, query: Query, query_string: str) -> Outcome:
+        """Answer one request and log it."""
+        fault = self.faults.take(query.segment, query.path)
+        if fault is not None and fault.kind == "clock_skew":
+            query = replace(query, now=query.now.skewed(fault.seconds))
+        answer = self._answer(query, fault).with_headers({"Date": query.now.http_date})
+        kind = None if fault is None else fault.kind
+        path, status = query.path, answer.status
+        self.log.add(LoggedRequest(query.segment, path, query_string, status, kind))
+        stalled = fault.seconds if fault is not None and fault.kind == "stall" else 0
+        return Outcome(answer, stalled, cut=kind == "cut_body")
+
+    def instant(self, segment: str) -> Instant:
+        """Return a segment's clock."""
+        return Instant(self._now[segment])
+
+    def _answer(self, query: Query, fault: Fault | None) -> Answer:
+        instead = None if fault is None else answer_instead(fault, query)
+        if instead is not None:
+            return instead
+        answer = self._within_limits(query)
+        if answer.status in (418, 429):
+            return answer
+        place = (query.segment, query.path)
+        previous = self._previous.get(place)
+        self._previous[place] = answer
+        return answer if fault is None else spoil(fault, answer, previous)
+
+    def _within_limits(self, query: Query) -> Answer:
+        if query.segment == ARCHIVE:
+            return self._archive.answer(query)
+        if query.segment in (DERIBIT, DERIBIT_HISTORY):
+            return self._deribit_answer(query)
+        venue = self._binance[query.segment]
+        charge = self._meters[query.segment].charge(venue.weight(query))
+        answer = venue.answer(query) if charge.status == 200 else _refusal(query, charge)
+        return answer.with_headers({"X-MBX-USED-WEIGHT-1M": str(charge.used)})
+
+    def _deribit_answer(self, query: Query) -> Answer:
+        bucket = self._credits[0 if query.path.endswith(INSTRUMENTS_METHOD) else 1]
+        if bucket.take():
+            return self._deribit.answer(query)
+        error = {"error": {"code": 10028, "message": "too_many_requests"}}
+        return self._deribit.envelope(query, error, status=429)
+
+
+def _refusal(query: Query, charge: Charge) -> Answer:
+    return refused(query, charge.status, charge.retry_after_seconds)

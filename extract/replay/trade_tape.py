@@ -1,0 +1,66 @@
+"""Serves single trades by id: the pages of `trades` and `historicalTrades`."""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+
+from extract.replay.bar_tape import eight_decimals
+from lake.clock import to_millis
+
+EIGHT_PLACES = Decimal("0.00000001")
+TradeRow = dict[str, object]
+
+
+class TradeTape:
+    """Trades of one symbol, sorted by id; each is the object that REST prints, time in ms."""
+
+    def __init__(self, rows: Sequence[TradeRow]) -> None:
+        self._rows = rows
+        self._ids = [_whole(row["id"]) for row in rows]
+
+    def newest(self, limit: int) -> Sequence[TradeRow]:
+        """Return the last trades, oldest first."""
+        return self._rows[-limit:]
+
+    def from_id(self, first_id: int, limit: int) -> Sequence[TradeRow]:
+        """Return trades whose id is at least `first_id`, oldest first.
+
+        An id that the exchange no longer has is answered from the next one that it has.
+        """
+        start = bisect_left(self._ids, first_id)
+        return self._rows[start : start + limit]
+
+
+def recorded_trades(text: str, symbol: str) -> Iterator[TradeRow]:
+    """Yield the REST objects of one symbol from a recorded trade stream.
+
+    The stream carries no quote quantity: it is price x quantity, cut at 8 decimals as spot does.
+    """
+    for row in csv.DictReader(text.splitlines()):
+        if row["instrument"] == symbol:
+            price, quantity = eight_decimals(row["price"]), eight_decimals(row["quantity"])
+            quote = (Decimal(price) * Decimal(quantity)).quantize(EIGHT_PLACES, ROUND_DOWN)
+            yield {
+                "id": int(row["trade_id"]),
+                "price": price,
+                "qty": quantity,
+                "quoteQty": f"{quote:f}",
+                "time": to_millis(datetime.fromisoformat(row["time_exchange"])),
+                "isBuyerMaker": row["taker_side"] == "sell",
+                "isBestMatch": True,
+            }
+
+
+def time_in_micros(row: TradeRow) -> TradeRow:
+    """Return a trade with its time in µs."""
+    return {**row, "time": _whole(row["time"]) * 1000}
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from lake.errors import SettingsError
@@ -21,7 +21,7 @@ def build_session(settings: Settings, name: str, *, master: str = "local[*]") ->
     Under spark-submit the properties are set already; a notebook or a test gets the same ones.
     `master` counts only where spark-submit named none.
     """
-    given = SparkConf()
+    given = _submitted()
     builder = SparkSession.builder.appName(name)
     for key, value in {**_defaults(), **_places(settings)}.items():
         if not given.contains(key):
@@ -31,6 +31,14 @@ def build_session(settings: Settings, name: str, *, master: str = "local[*]") ->
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = builder.master(master).config("spark.jars", ",".join(_jars(settings)))
     return builder.getOrCreate()
+
+
+def _submitted() -> SparkConf:
+    """Return what spark-submit has set; nothing where Python started by itself."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        # a SparkConf made before Python has met spark-submit's JVM is empty
+        SparkContext._ensure_initialized()  # noqa: SLF001 - pyspark offers no public way
+    return SparkConf()
 
 
 def _defaults() -> dict[str, str]:

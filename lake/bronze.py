@@ -6,10 +6,11 @@ import base64
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import quote, unquote
 
 from lake.clock import from_millis, to_iso
@@ -19,13 +20,18 @@ Mode = Literal["history", "archive", "live"]
 Dataset = Literal["trades", "agg_trades", "klines", "instruments", "index_prices"]
 
 SUFFIX = ".ndjson.gz"
+#: What file systems allow one name to have, in bytes.
+LONGEST_NAME = 255
 #: What a packed or unnamed file carries in the place of an instrument.
 ALL_INSTRUMENTS = "_all"
+#: What stands for an empty name; no other name is encoded so.
+EMPTY = "%"
+DATASETS: tuple[str, ...] = get_args(Dataset)
 _NAME = re.compile(
     r"(?P<instrument>[^~/]+)~(?P<mode>history|archive|live)"
-    r"~i(?P<first_id>-?\d+)_(?P<last_id>-?\d+)"
-    r"~t(?P<from_ms>\d+)_(?P<until_ms>\d+)"
-    r"(?:~(?P<tag>[A-Za-z0-9.-]+))?\.ndjson\.gz"
+    r"~i(?P<first_id>-?[0-9]+)_(?P<last_id>-?[0-9]+)"
+    r"~t(?P<from_ms>[0-9]+)_(?P<until_ms>[0-9]+)"
+    r"(?:~(?P<tag>[A-Za-z0-9.-]+?))?\.ndjson\.gz"
 )
 
 
@@ -63,6 +69,9 @@ def to_line(envelope: Envelope) -> bytes:
     """Return the envelope as one line of JSON, its body last, ending in a line feed.
 
     The body is one JSON string field, or `body_base64` where it is not UTF-8.
+
+    Raises:
+        BronzeError: another field can't be written as UTF-8 (half of a surrogate pair).
     """
     record: dict[str, Any] = {
         "exchange": envelope.exchange,
@@ -82,7 +91,8 @@ def to_line(envelope: Envelope) -> bytes:
         record["body"] = envelope.body.decode("utf-8")
     except UnicodeDecodeError:
         record["body_base64"] = base64.b64encode(envelope.body).decode("ascii")
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return _utf8(text, of=f"the envelope of {envelope.instrument!a}") + b"\n"
 
 
 def to_file(envelopes: Iterable[Envelope]) -> bytes:
@@ -99,16 +109,23 @@ def read_lines(content: bytes) -> Iterator[dict[str, Any]]:
     try:
         lines = gzip.decompress(content).splitlines(keepends=False)
         for line in lines:
-            record = json.loads(line)
-            encoded = record.pop("body_base64", None)
-            record["body"] = (
-                base64.b64decode(encoded) if encoded is not None else record["body"].encode("utf-8")
-            )
-            yield record
-    except (OSError, EOFError, ValueError, KeyError) as error:
+            yield _record(line)
+    except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
         raise BronzeError(
             f"a bronze file can't be read: {error}", hint="Run `candlelake doctor`."
         ) from error
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    record = json.loads(line)
+    if not isinstance(record, dict):
+        raise ValueError("a line is no envelope")  # noqa: TRY004 - told as any other broken line
+    in_base64 = record.pop("body_base64", None)
+    if in_base64 is None:
+        record["body"] = str(record["body"]).encode("utf-8")
+    else:
+        record["body"] = base64.b64decode(in_base64, validate=True)
+    return record
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -145,15 +162,24 @@ class BronzeName:
 
     @property
     def key(self) -> str:
-        """The object's key below the lake's root; the folder is the month of `from_ms`."""
+        """The object's key below the lake's root; the folder is the month of `from_ms`.
+
+        Raises:
+            BronzeError: what it covers can't be said in a name, or no file system would take it.
+        """
         held = self.coverage
-        month = from_millis(held.from_ms).strftime("%Y-%m")
         tail = f"~{self.tag}" if self.tag else ""
-        return (
-            f"{folder(self.dataset, self.exchange, self.kind)}{month}/"
+        name = (
             f"{encoded(self.instrument)}~{self.mode}~i{held.first_id}_{held.last_id}"
             f"~t{held.from_ms}_{held.until_ms}{tail}{SUFFIX}"
         )
+        if len(name) > LONGEST_NAME or _NAME.fullmatch(name) is None:
+            raise _no_name(name)
+        try:
+            month = from_millis(held.from_ms).strftime("%Y-%m")
+        except OverflowError as error:
+            raise _no_name(name) from error
+        return f"{folder(self.dataset, self.exchange, self.kind)}{month}/{name}"
 
 
 def folder(dataset: Dataset, exchange: str, kind: str) -> str:
@@ -162,29 +188,59 @@ def folder(dataset: Dataset, exchange: str, kind: str) -> str:
 
 
 def encoded(name: str) -> str:
-    """Percent-encode a venue's name so that it can never leave its folder or break a name."""
+    """Percent-encode a venue's name so that it can never leave its folder or break a name.
+
+    Raises:
+        BronzeError: the name is no text (half of a surrogate pair).
+    """
+    _utf8(name, of=f"the name {name!a}")
     # quote() leaves '.', '_', '-' and '~' alone: '~' parts the name, and '..' would climb
-    return quote(name, safe="").replace("~", "%7E").replace("..", "%2E%2E") or "%"
+    quoted = quote(name, safe="").replace("~", "%7E").replace("..", "%2E%2E")
+    if quoted.startswith((".", "_")):
+        # Spark passes over files and folders that begin so, without a word
+        quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
+    return quoted or EMPTY
+
+
+def decoded(name: str) -> str:
+    """Return the venue's name that `encoded` made this of."""
+    return "" if name == EMPTY else unquote(name)
 
 
 def parse_name(key: str) -> BronzeName:
-    """Read a bronze file's key back into what it covers.
+    """Read a bronze file's key back into what it covers; whatever lies before `bronze/` is cut off.
 
     Raises:
         BronzeError: the key is not of this layout.
     """
-    parts = key.rsplit("bronze/", 1)[-1].split("/")
+    parts = key.split("/")[-6:]
     match = _NAME.fullmatch(parts[-1])
-    if len(parts) != 5 or match is None:
-        raise BronzeError(f"'{key}' is no name of a bronze file")
-    dataset, exchange, kind = parts[0], unquote(parts[1]), unquote(parts[2])
+    if len(parts) != 6 or parts[0] != "bronze" or parts[1] not in DATASETS or match is None:
+        raise _no_name(key)
     numbers = (int(match[name]) for name in ("first_id", "last_id", "from_ms", "until_ms"))
-    return BronzeName(
-        dataset,  # type: ignore[arg-type]
-        exchange,
-        kind,
-        unquote(match["instrument"]),
+    name = BronzeName(
+        parts[1],  # type: ignore[arg-type]
+        decoded(parts[2]),
+        decoded(parts[3]),
+        decoded(match["instrument"]),
         match["mode"],  # type: ignore[arg-type]
         Coverage(*numbers),
         match["tag"] or "",
     )
+    if name.key != "/".join(parts):
+        raise _no_name(key)
+    return name
+
+
+def _no_name(name: str) -> BronzeError:
+    return BronzeError(
+        f"{name[:300]!a} is no name of a bronze file",
+        hint=f"Names are at most {LONGEST_NAME} bytes long and say whole, positive times.",
+    )
+
+
+def _utf8(text: str, *, of: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BronzeError(f"{of} can't be written as UTF-8") from error

@@ -1,1 +1,1 @@
-"""Exchange to bronze: light clients that land raw answers and do nothing else. Never imports pyspark."""
+"""Exchange to bronze: light clients that land raw answers and do nothing else. No pyspark."""

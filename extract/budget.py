@@ -1,0 +1,94 @@
+"""What an exchange grants us: request weight a minute or requests a second, one budget a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from lake.clock import EPOCH, to_micros
+
+WEIGHT_HEADER = "x-mbx-used-weight-1m"
+#: The exchange's minute may turn a little after ours.
+TURN_SECONDS = 1.0
+
+
+class Budget(Protocol):
+    """Says when a request may go out. The caller holds the host's lock."""
+
+    def reserve(self, weight: int, now: datetime) -> float:
+        """Take `weight` and return 0, or take nothing and return the seconds to wait."""
+
+    def settle(self, weight: int, headers: Mapping[str, str], now: datetime) -> None:
+        """Give the reservation back and learn what the exchange counted."""
+
+
+class MinuteWeight:
+    """Binance's request weight a minute, as its header counts it.
+
+    The header counts every process behind our address, so it is believed over our own sum.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self._ceiling = ceiling
+        self._minute = -1
+        self._used = 0
+        self._in_flight = 0
+
+    def reserve(self, weight: int, now: datetime) -> float:
+        """Take `weight`, or return the seconds until the minute turns."""
+        self._turn(now)
+        taken = self._used + self._in_flight
+        # a request heavier than the whole ceiling goes out alone, or it never would
+        if taken and taken + weight > self._ceiling:
+            into_minute = to_micros(now) % 60_000_000 / 1_000_000
+            return 60 - into_minute + TURN_SECONDS
+        self._in_flight += weight
+        return 0
+
+    def settle(self, weight: int, headers: Mapping[str, str], now: datetime) -> None:
+        """Learn the used weight; without the header our own sum stands."""
+        self._turn(now)
+        self._in_flight -= weight
+        counted = headers.get(WEIGHT_HEADER, "")
+        if not counted.isdecimal():
+            self._used += weight
+        elif int(counted) * 2 < self._used:
+            self._used = int(counted)  # the exchange's minute has turned before ours
+        else:
+            self._used = max(self._used, int(counted))
+
+    def _turn(self, now: datetime) -> None:
+        minute = to_micros(now) // 60_000_000
+        if minute != self._minute:
+            self._minute, self._used = minute, 0
+
+
+class Pace:
+    """An even pace of requests a second, for a host that reports no usage (Deribit)."""
+
+    def __init__(self, per_second: float) -> None:
+        self._micros_each = 1_000_000 / per_second
+        self._next = to_micros(EPOCH)
+
+    def reserve(self, weight: int, now: datetime) -> float:
+        """Take the next slot, or return the seconds until it comes."""
+        at = to_micros(now)
+        if at < self._next:
+            return (self._next - at) / 1_000_000
+        self._next = at + int(self._micros_each * weight)
+        return 0
+
+    def settle(self, weight: int, headers: Mapping[str, str], now: datetime) -> None:
+        """Nothing comes back: the slot is spent."""
+
+
+class Unlimited:
+    """The bulk archive publishes no limit."""
+
+    def reserve(self, weight: int, now: datetime) -> float:  # noqa: ARG002 - the protocol's
+        """Let every request go."""
+        return 0
+
+    def settle(self, weight: int, headers: Mapping[str, str], now: datetime) -> None:
+        """Nothing is counted."""

@@ -1,0 +1,187 @@
+"""Lands answers: the only place of extract that makes bronze files and reads what they cover."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from extract.answer import Answer
+from extract.coverage import joined, months
+from lake.bronze import BronzeName, Coverage, Dataset, Envelope, Mode, encoded, folder, parse_name
+from lake.bronze import to_file as bronze_bytes
+from lake.clock import Clock, from_millis
+from lake.errors import BronzeError
+from lake.objects import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What an extraction did.
+
+    Attributes:
+        files_created: bronze files that appeared.
+        files_held: files that were there already (a second arrival was discarded, or the answer
+            said nothing new).
+        requests: requests sent, retries included.
+        bytes: body bytes received.
+        rows: rows within the covered ids of the created files.
+        venue_clock_ms: the exchange's own clock when asked, 0 where it was not asked.
+    """
+
+    files_created: int = 0
+    files_held: int = 0
+    requests: int = 0
+    bytes: int = 0
+    rows: int = 0
+    venue_clock_ms: int = 0
+
+    def __add__(self, other: Landed) -> Landed:
+        return Landed(
+            self.files_created + other.files_created,
+            self.files_held + other.files_held,
+            self.requests + other.requests,
+            self.bytes + other.bytes,
+            self.rows + other.rows,
+            max(self.venue_clock_ms, other.venue_clock_ms),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One raw body with how it was asked for and when it came."""
+
+    request: dict[str, Any]
+    status: int
+    received: datetime
+    body: bytes
+
+    @classmethod
+    def of(cls, answer: Answer) -> Piece:
+        """Return an answer as a piece of a file."""
+        return cls(answer.request.recorded(), answer.status, answer.received, answer.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Where the files of one instrument and dataset go, and in whose name.
+
+    `instrument` is empty where the answers are of many instruments; `shown_as` then stands in
+    the file's name.
+    """
+
+    store: ObjectStore
+    clock: Clock
+    run_id: str
+    region: str
+    exchange: str
+    kind: str
+    dataset: Dataset
+    instrument: str
+    mode: Mode
+    shown_as: str = ""
+
+    def land(
+        self, pieces: Sequence[Piece], coverage: Coverage, *, rows: int, tag: str = ""
+    ) -> Landed:
+        """Create one file; a second arrival of the same coverage is discarded."""
+        name = self.name(coverage, tag)
+        moment = self.clock.now()
+        envelopes = (self._envelope(piece, n, moment) for n, piece in enumerate(pieces, 1))
+        if not self.store.create(name.key, bronze_bytes(envelopes)):
+            log.info("held already file=%s", name.key)
+            return Landed(files_held=1)
+        log.info("landed file=%s rows=%d answers=%d", name.key, rows, len(pieces))
+        return Landed(files_created=1, rows=rows)
+
+    def name(self, coverage: Coverage, tag: str = "") -> BronzeName:
+        """Return the name of the file that holds `coverage`."""
+        shown = self.shown_as or self.instrument
+        return BronzeName(self.dataset, self.exchange, self.kind, shown, self.mode, coverage, tag)
+
+    def _envelope(self, piece: Piece, sequence: int, moment: datetime) -> Envelope:
+        return Envelope(
+            exchange=self.exchange,
+            kind=self.kind,
+            dataset=self.dataset,
+            instrument=self.instrument,
+            mode=self.mode,
+            region=self.region,
+            request=piece.request,
+            status=piece.status,
+            end_download_timestamp=piece.received,
+            knowledge_timestamp=moment,
+            run_id=self.run_id,
+            sequence=sequence,
+            body=piece.body,
+        )
+
+    def runs(self, from_ms: int, until_ms: int, *, interval: str = "") -> list[Coverage]:
+        """Return what this landing's own mode holds around a window, as runs of adjoining ids.
+
+        `interval` is for bars: their tag starts with it.
+        """
+        window = (from_ms, until_ms)
+        names = held_names(
+            self.store, self.dataset, self.exchange, self.kind, self.instrument, window=window
+        )
+        return joined(
+            name.coverage
+            for name in names
+            if name.mode == self.mode and interval in ("", name.tag.partition("-")[0])
+        )
+
+
+def held(
+    store: ObjectStore,
+    dataset: Dataset,
+    exchange: str,
+    kind: str,
+    instrument: str,
+    *,
+    window: tuple[int, int] | None = None,
+) -> list[Coverage]:
+    """Return what the files of an instrument cover, from their names alone, sorted by ids.
+
+    Args:
+        store: the lake.
+        dataset: which dataset.
+        exchange: the exchange.
+        kind: the venue's segment.
+        instrument: the venue's name, or lake.bronze.ALL_INSTRUMENTS.
+        window: [from, until) in ms; only its months' folders are listed. None lists all.
+    """
+    names = held_names(store, dataset, exchange, kind, instrument, window=window)
+    return sorted(name.coverage for name in names)
+
+
+def held_names(
+    store: ObjectStore,
+    dataset: Dataset,
+    exchange: str,
+    kind: str,
+    instrument: str,
+    *,
+    window: tuple[int, int] | None = None,
+) -> list[BronzeName]:
+    """Return the parsed names of an instrument's files; what is no bronze name is passed over."""
+    top = folder(dataset, exchange, kind)
+    if window is None:
+        keys: Iterable[str] = store.names(top)
+    else:
+        folders = (from_millis(start).strftime("%Y-%m") for start, _ in months(*window))
+        prefixes = [f"{top}{month}/{encoded(instrument)}~" for month in folders]
+        keys = (key for prefix in prefixes for key in store.names(prefix))
+    return [name for name in map(_parsed, keys) if name and name.instrument == instrument]
+
+
+def _parsed(key: str) -> BronzeName | None:
+    try:
+        return parse_name(key)
+    except BronzeError:
+        log.warning("not a bronze name, passed over: %s", key)
+        return None

@@ -1,0 +1,233 @@
+"""Binance: how spot, USD-M and COIN-M are asked for trades, instruments and archive files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from extract.answer import Request
+from extract.client import Client
+from extract.coverage import DAY_MS, HOUR_MS
+from extract.listing import Listing, unified_name
+from extract.paging import Check, Page, Row, read_rows
+from lake.bronze import Dataset
+from lake.errors import PermanentExtractError, TransientExtractError, UsageError
+from lake.settings import BinanceSegment, Settings
+
+Kind = Literal["spot", "usdm", "coinm"]
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What differs between the three markets (weights and limits as of 2026-07).
+
+    Attributes:
+        prefix: the path before each endpoint.
+        archive: the market's folder in the bulk archive.
+        agg_weight: weight of aggTrades.
+        trades_weight: weight of historicalTrades.
+        trades_limit: rows historicalTrades gives at most.
+        newest_weight: weight of trades, the newest ones.
+        info_weight: weight of exchangeInfo.
+        days_of_aggregates: how far back aggTrades reach, 0 for ever.
+    """
+
+    prefix: str
+    archive: str
+    agg_weight: int
+    trades_weight: int
+    trades_limit: int
+    newest_weight: int
+    info_weight: int
+    days_of_aggregates: int
+
+
+MARKETS: Mapping[str, Market] = {
+    "spot": Market("/api/v3", "spot", 4, 25, 1000, 25, 20, 0),
+    "usdm": Market("/fapi/v1", "futures/um", 20, 200, 500, 5, 1, 2),
+    "coinm": Market("/dapi/v1", "futures/cm", 20, 200, 500, 5, 1, 2),
+}
+
+
+def segment(settings: Settings, kind: str) -> BinanceSegment:
+    """Return the settings of a market.
+
+    Raises:
+        UsageError: Binance has no such kind.
+    """
+    if kind not in MARKETS:
+        raise UsageError(f"Binance has no kind '{kind}'", hint=f"Known are {', '.join(MARKETS)}.")
+    found: BinanceSegment = getattr(settings.exchanges.binance, kind)
+    return found
+
+
+class BinanceTrades:
+    """One instrument's trades or aggregate trades, a `TradeSource`."""
+
+    def __init__(
+        self, client: Client, settings: Settings, *, kind: str, symbol: str, dataset: Dataset
+    ) -> None:
+        self._client = client
+        self._segment = segment(settings, kind)
+        self._market = MARKETS[kind]
+        self._kind = kind
+        self._symbol = symbol
+        self._aggregates = dataset == "agg_trades"
+        if not self._aggregates and kind != "spot" and not self._segment.api_key:
+            raise UsageError(
+                f"Binance gives trades of {kind} only with an API key",
+                hint=f"Set exchanges.binance.{kind}.api_key, or ask for agg_trades.",
+            )
+
+    def clock_ms(self) -> int:
+        """Return the exchange's own clock."""
+        _, now = self._client.ask(self._request("time", {}, 1), lambda d: int(d["serverTime"]))
+        return now
+
+    def page(self, first_id: int, last_id: int, check: Check) -> Page:
+        """Return the rows from `first_id` on, no more than are asked up to `last_id`."""
+        limit = min(self._limit, last_id - first_id + 1)
+        answer, rows = self._rows({"fromId": str(first_id), "limit": str(limit)}, check)
+        return Page(answer, rows, full=len(rows) >= limit)
+
+    def newest(self) -> Row | None:
+        """Return the newest row."""
+        if self._aggregates:
+            rows = self._rows({"limit": "1"})[1]
+        else:
+            request = self._request("trades", {**self._of_symbol, "limit": "1"}, 5)
+            rows = self._client.ask(request, self._read)[1]
+        return rows[-1] if rows else None
+
+    def first_at(self, time_ms: int) -> Row | None:
+        """Return the first row at or after `time_ms`.
+
+        Spot asks aggTrades once by startTime, whose window has no bound since 2022-12-05. Futures
+        bound it by an hour, so they are asked hour by hour; their aggregates span 100 ms, so the
+        first of their trades is searched by id.
+        """
+        if self._kind != "spot":
+            return self._first_by_hours(time_ms) if self._aggregates else self._bisected(time_ms)
+        found = self._aggregates_from({"startTime": str(time_ms)})
+        if not found:
+            return None
+        first = found[0]
+        if not self._aggregates and int(first["f"]) < 0:
+            return self._bisected(time_ms)  # an aggregate that the exchange has invalidated
+        return Row(int(first["a" if self._aggregates else "f"]), int(first["T"]))
+
+    def _first_by_hours(self, time_ms: int) -> Row | None:
+        now = self.clock_ms()
+        oldest = now - self._market.days_of_aggregates * DAY_MS
+        if time_ms < oldest:
+            raise PermanentExtractError(
+                f"aggTrades of {self._kind} reach back {self._market.days_of_aggregates} days only",
+                where=self._symbol,
+                hint="Take older days from the archive (source=archive).",
+            )
+        for start in range(time_ms, now + 1, HOUR_MS - 1):
+            window = {"startTime": str(start), "endTime": str(start + HOUR_MS - 2)}
+            if found := self._aggregates_from(window):
+                return Row(int(found[0]["a"]), int(found[0]["T"]))
+        return None
+
+    def _bisected(self, time_ms: int) -> Row | None:
+        """Search the first trade by id: double the step back from the newest, then halve."""
+        high = self.newest()
+        if high is None or high.time_ms < time_ms:
+            return None
+        step, low = self._limit, self._at(high.id - self._limit)
+        while low.time_ms >= time_ms and low.id > 0 and low.id < high.id:
+            step, high = step * 2, low
+            low = self._at(max(0, high.id - step))
+        if low.time_ms >= time_ms:
+            return low
+        while high.id - low.id > 1:
+            middle = self._at((low.id + high.id) // 2)
+            if middle.id >= high.id:  # only a hole of the exchange lies in this upper half
+                middle = self._at(low.id + 1)
+                if middle.id >= high.id:
+                    return high
+            low, high = (low, middle) if middle.time_ms >= time_ms else (middle, high)
+        return high
+
+    def _at(self, trade_id: int) -> Row:
+        rows = self._rows({"fromId": str(max(0, trade_id)), "limit": "1"})[1]
+        if not rows:
+            raise TransientExtractError(
+                f"no trade from id {trade_id} on, though later ones exist", where=self._symbol
+            )
+        return rows[0]
+
+    def _aggregates_from(self, window: Mapping[str, str]) -> list[dict[str, Any]]:
+        params = {**self._of_symbol, **window, "limit": "1"}
+        request = self._request("aggTrades", params, self._market.agg_weight)
+        return self._client.ask(request, _list)[1]
+
+    def _rows(self, params: Mapping[str, str], check: Check | None = None) -> tuple[Any, list[Row]]:
+        def read(document: Any) -> list[Row]:
+            rows = self._read(document)
+            if check is not None:
+                check(rows)
+            return rows
+
+        endpoint = "aggTrades" if self._aggregates else "historicalTrades"
+        weight = self._market.agg_weight if self._aggregates else self._market.trades_weight
+        return self._client.ask(
+            self._request(endpoint, {**self._of_symbol, **params}, weight), read
+        )
+
+    def _read(self, document: Any) -> list[Row]:
+        names = ("a", "T") if self._aggregates else ("id", "time")
+        return read_rows(_list(document), *names)
+
+    @property
+    def _of_symbol(self) -> dict[str, str]:
+        return {"symbol": self._symbol}
+
+    @property
+    def _limit(self) -> int:
+        return PAGE if self._aggregates else self._market.trades_limit
+
+    def _request(self, endpoint: str, params: Mapping[str, str], weight: int) -> Request:
+        key = self._segment.api_key
+        secret = {"X-MBX-APIKEY": key} if key and endpoint == "historicalTrades" else {}
+        path = f"{self._market.prefix}/{endpoint}"
+        return Request(self._segment.rest_url, path, params, weight, secret)
+
+
+def _list(document: Any) -> list[Any]:
+    if not isinstance(document, list):
+        raise TransientExtractError("an answer that is no list where one is due")
+    return document
+
+
+def instruments_requests(settings: Settings, kind: str) -> list[Request]:
+    """Return how a market is asked for all its instruments."""
+    market = MARKETS[kind]
+    base = segment(settings, kind).rest_url
+    return [Request(base, f"{market.prefix}/exchangeInfo", {}, market.info_weight)]
+
+
+def listings(document: Any) -> list[Listing]:
+    """Return the names of an exchangeInfo document with their unified symbols."""
+    return [Listing(entry["symbol"], _unified(entry)) for entry in document["symbols"]]
+
+
+def _unified(entry: Mapping[str, Any]) -> str:
+    settle = entry.get("marginAsset", "")
+    dated = settle and entry.get("contractType") != "PERPETUAL"
+    expiry = int(entry["deliveryDate"]) if dated and entry.get("deliveryDate") else None
+    return unified_name(entry["baseAsset"], entry["quoteAsset"], settle, expiry_ms=expiry)
+
+
+def archive_path(kind: str, dataset: Dataset, symbol: str, day: str, interval: str) -> str:
+    """Return the path of a daily archive file, `day` as YYYY-MM-DD.
+
+    Source: the folder rules in github.com/binance/binance-public-data.
+    """
+    name = {"trades": "trades", "agg_trades": "aggTrades", "klines": interval}[dataset]
+    folder = f"klines/{symbol}/{interval}" if dataset == "klines" else f"{name}/{symbol}"
+    return f"/data/{MARKETS[kind].archive}/daily/{folder}/{symbol}-{name}-{day}.zip"

@@ -1,0 +1,295 @@
+"""What the jobs call: extract instruments, trades or bars of a window; a second call is silent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+from extract import archive
+from extract.bars import BarSource, bar_files, interval_ms
+from extract.client import Client
+from extract.coverage import DAY_MS, Gap, missing, months
+from extract.discovery import land_snapshot, requests_of
+from extract.landing import Landed, Landing, Piece
+from extract.paging import Pager, TradeSource
+from extract.venues.binance import BinanceTrades
+from extract.venues.deribit import DeribitTrades
+from extract.venues.deribit_bars import DeribitBars
+from lake.bronze import ALL_INSTRUMENTS, Dataset, Mode
+from lake.clock import Clock
+from lake.errors import UsageError
+from lake.objects import ObjectStore
+from lake.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Source = Literal["rest", "archive"]
+MODES: dict[Source, Mode] = {"rest": "history", "archive": "archive"}
+
+
+def extract_instruments(
+    settings: Settings,
+    store: ObjectStore,
+    *,
+    exchange: str,
+    kind: str,
+    run_id: str,
+    clock: Clock,
+    expired: bool = False,
+    client: Client | None = None,
+) -> Landed:
+    """Land a snapshot of a kind's instruments, unless the newest one says the same.
+
+    Args:
+        settings: where the exchange is and how patient to be.
+        store: the lake.
+        exchange: `binance` or `deribit`.
+        kind: the venue's segment.
+        run_id: kept in each envelope.
+        clock: the process's clock.
+        expired: ask Deribit for the recently expired ones too.
+        client: the client to use; a new one by default.
+
+    Raises:
+        UsageError: the exchange or kind is unknown.
+        UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
+    """
+    asked = requests_of(settings, exchange, kind, expired=expired)
+    client = client or Client(settings, clock=clock)
+    landing = Landing(
+        store=store,
+        clock=clock,
+        run_id=run_id,
+        region=settings.lake.region,
+        exchange=exchange,
+        kind=kind,
+        dataset="instruments",
+        instrument="",
+        mode="history",
+        shown_as=ALL_INSTRUMENTS,
+    )
+    landed = land_snapshot(client, landing, asked)
+    return landed + _sent(client)
+
+
+def extract_trades(
+    settings: Settings,
+    store: ObjectStore,
+    *,
+    exchange: str,
+    kind: str,
+    instrument: str,
+    start_ms: int,
+    end_ms: int,
+    run_id: str,
+    clock: Clock,
+    dataset: Dataset = "trades",
+    source: Source = "rest",
+    client: Client | None = None,
+) -> Landed:
+    """Land an instrument's trades with a time in [`start_ms`, `end_ms`) that are not held yet.
+
+    Args:
+        settings: where the exchange is, how patient to be, how many trades a file spans.
+        store: the lake.
+        exchange: `binance` or `deribit`.
+        kind: the venue's segment.
+        instrument: the venue's name.
+        start_ms: the window's start.
+        end_ms: its end; with `archive`, every UTC day that the window touches is landed whole.
+        run_id: kept in each envelope.
+        clock: the process's clock.
+        dataset: `trades`, or Binance's `agg_trades`.
+        source: `rest`, or Binance's bulk `archive`. Each counts only what itself has landed, so
+            that the two can be compared.
+        client: the client to use; a new one by default.
+
+    Raises:
+        UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
+        UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
+    """
+    _require_window(start_ms, end_ms)
+    client = client or Client(settings, clock=clock)
+    landing = Landing(
+        store=store,
+        clock=clock,
+        run_id=run_id,
+        region=settings.lake.region,
+        exchange=exchange,
+        kind=kind,
+        dataset=dataset,
+        instrument=instrument,
+        mode=MODES[source],
+    )
+    if source == "archive":
+        landed = _archive_days(client, settings, landing, start_ms, end_ms)
+    else:
+        trades = trade_source(
+            client, settings, exchange=exchange, kind=kind, instrument=instrument, dataset=dataset
+        )
+        landed = _land_trades(trades, settings, landing, start_ms, end_ms)
+    return landed + _sent(client)
+
+
+def extract_bars(
+    settings: Settings,
+    store: ObjectStore,
+    *,
+    exchange: str,
+    kind: str,
+    instrument: str,
+    start_ms: int,
+    end_ms: int,
+    run_id: str,
+    clock: Clock,
+    interval: str | None = None,
+    source: Source = "rest",
+    client: Client | None = None,
+) -> Landed:
+    """Land the exchange's own closed bars that open in [`start_ms`, `end_ms`) and are not held.
+
+    Args:
+        settings: as for `extract_trades`.
+        store: the lake.
+        exchange: `binance` or `deribit`.
+        kind: the venue's segment.
+        instrument: the venue's name.
+        start_ms: the window's start, rounded down to the interval.
+        end_ms: its end, rounded up to the interval, and not beyond the exchange's clock.
+        run_id: kept in each envelope.
+        clock: the process's clock.
+        interval: such as `1m`; `extract.bar_interval` by default.
+        source: `rest`, or Binance's bulk `archive`.
+        client: the client to use; a new one by default.
+
+    Raises:
+        UsageError: the exchange, kind or interval is unknown.
+        UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
+    """
+    _require_window(start_ms, end_ms)
+    interval = interval or settings.extract.bar_interval
+    length = interval_ms(interval)
+    client = client or Client(settings, clock=clock)
+    landing = Landing(
+        store=store,
+        clock=clock,
+        run_id=run_id,
+        region=settings.lake.region,
+        exchange=exchange,
+        kind=kind,
+        dataset="klines",
+        instrument=instrument,
+        mode=MODES[source],
+    )
+    if source == "archive":
+        landed = _archive_days(client, settings, landing, start_ms, end_ms, interval=interval)
+    else:
+        start, end = start_ms - start_ms % length, end_ms + -end_ms % length
+        gaps = list(_gaps(landing, start, end, interval=interval))
+        bars = _bar_source(client, settings, landing, interval) if gaps else None
+        landed = _land_bars(bars, settings, landing, gaps, interval) if bars else Landed()
+    return landed + _sent(client)
+
+
+def trade_source(
+    client: Client,
+    settings: Settings,
+    *,
+    exchange: str,
+    kind: str,
+    instrument: str,
+    dataset: Dataset,
+) -> TradeSource:
+    """Return an instrument's trades at its exchange.
+
+    Raises:
+        UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
+    """
+    if exchange == "binance" and dataset in ("trades", "agg_trades"):
+        return BinanceTrades(client, settings, kind=kind, symbol=instrument, dataset=dataset)
+    if exchange == "deribit" and dataset == "trades":
+        return DeribitTrades(client, settings, instrument=instrument)
+    raise UsageError(f"{exchange} has no dataset '{dataset}' of trades")
+
+
+def _land_trades(
+    trades: TradeSource, settings: Settings, landing: Landing, start_ms: int, end_ms: int
+) -> Landed:
+    gaps = list(_gaps(landing, start_ms, end_ms))
+    if not gaps:
+        return Landed()
+    now = trades.clock_ms()
+    pager = Pager(trades, clock_ms=now, ids_per_file=settings.extract.trades_per_file)
+    landed = Landed(venue_clock_ms=now)
+    for gap in gaps:
+        if gap.from_ms >= now:
+            break
+        for file in pager.files(gap):
+            pieces = [Piece.of(page.answer) for page in file.pages]
+            landed += landing.land(pieces, file.coverage, rows=file.rows)
+    return landed
+
+
+def _land_bars(
+    bars: BarSource, settings: Settings, landing: Landing, gaps: list[Gap], interval: str
+) -> Landed:
+    now, length = bars.clock_ms(), interval_ms(interval)
+    closed_until = now - now % length
+    landed = Landed(venue_clock_ms=now)
+    for gap in gaps:
+        closed = Gap(gap.from_ms, min(gap.until_ms, closed_until))
+        files = bar_files(
+            bars, closed, length_ms=length, bars_per_file=settings.extract.trades_per_file
+        )
+        for file in files:
+            pieces = [Piece.of(page.answer) for page in file.pages]
+            landed += landing.land(pieces, file.coverage, rows=file.rows, tag=interval)
+    return landed
+
+
+def _archive_days(
+    client: Client,
+    settings: Settings,
+    landing: Landing,
+    start_ms: int,
+    end_ms: int,
+    *,
+    interval: str = "",
+) -> Landed:
+    if landing.exchange != "binance":
+        raise UsageError(f"{landing.exchange} has no bulk archive", hint="Use source=rest.")
+    landed = Landed()
+    for day in archive.days(start_ms, end_ms):
+        if any(_gaps(landing, day, day + DAY_MS, interval=interval)):
+            landed += archive.land_day(client, settings, landing, day, interval=interval)
+    return landed
+
+
+def _gaps(landing: Landing, start_ms: int, end_ms: int, *, interval: str = "") -> Iterator[Gap]:
+    """Yield what is missing of a window, month by month, from the names of that month's files."""
+    for from_ms, until_ms in months(start_ms, end_ms):
+        yield from missing(landing.runs(from_ms, until_ms, interval=interval), from_ms, until_ms)
+
+
+def _bar_source(client: Client, settings: Settings, landing: Landing, interval: str) -> BarSource:
+    if landing.exchange == "deribit":
+        return DeribitBars(client, settings, instrument=landing.instrument, interval=interval)
+    if landing.exchange != "binance":
+        raise UsageError(f"unknown exchange '{landing.exchange}'")
+    from extract.venues.ccxt_bars import BinanceBars  # noqa: PLC0415 - ccxt takes a second to load
+
+    return BinanceBars(
+        client, settings, kind=landing.kind, symbol=landing.instrument, interval=interval
+    )
+
+
+def _sent(client: Client) -> Landed:
+    return Landed(requests=client.requests, bytes=client.bytes)
+
+
+def _require_window(start_ms: int, end_ms: int) -> None:
+    if start_ms >= end_ms:
+        raise UsageError(f"the window's end {end_ms} is not after its start {start_ms}")
+    if start_ms < 0:
+        raise UsageError(f"the window's start {start_ms} is before 1970")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +16,9 @@ from lake.errors import StorageError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+#: A folder store's own room: files that are being written, and the lock of its writers.
 TEMPORARY = "_incoming"
+LOCK = ".lock"
 
 
 class ObjectStore(Protocol):
@@ -81,39 +86,31 @@ class FolderStore:
     def create(self, key: str, content: bytes) -> bool:
         """Create an object whole; False, and nothing changed, where the key is taken."""
         target = self._path(key)
-        if target.exists():
+        if os.path.lexists(target):
             return False
         temporary = self._written(content)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            # a hard link is the one local call that is atomic and refuses an existing name
-            os.link(temporary, target)
-        except FileExistsError:
-            return False
+            return _linked(temporary, target)
         except OSError as error:
             raise _failed("create", target, error) from error
         finally:
             temporary.unlink(missing_ok=True)
-        return True
 
     def replace(self, key: str, content: bytes, *, version: str) -> bool:
         """Replace the object if it still has `version`; False where it has not.
 
-        The old file is first renamed away under a name made of its version: of two callers
-        that hold the same version, one rename fails.
+        Readers see the old object or the new one, never none. Writers of this store wait for each
+        other: the kernel frees the lock of one that dies.
         """
         target = self._path(key)
-        found = self.read_versioned(key)
-        if found is None or found[1] != version:
-            return False
-        claimed = target.with_name(f".{target.name}.{version}")
         temporary = self._written(content)
         try:
-            target.rename(claimed)
-            claimed.unlink()
-            os.link(temporary, target)
-        except (FileNotFoundError, FileExistsError):
-            return False
+            with self._alone():
+                found = self.read_versioned(key)
+                if found is None or found[1] != version:
+                    return False
+                temporary.replace(target)
         except OSError as error:
             raise _failed("replace", target, error) from error
         finally:
@@ -124,48 +121,50 @@ class FolderStore:
         """Return the object's bytes, or None where there is none."""
         try:
             return self._path(key).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
             raise _failed("read", self._path(key), error) from error
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
         """Return the object's bytes and its version, or None where there is none."""
-        path = self._path(key)
-        try:
-            with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                return file.read(), f"{status.st_ino}-{status.st_mtime_ns}"
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _failed("read", path, error) from error
+        content = self.read(key)
+        return None if content is None else (content, hashlib.sha256(content).hexdigest())
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`, sorted by their UTF-8 bytes."""
-        folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.root
-        found = (
-            path.relative_to(self.root).as_posix()
-            for path in folder.rglob("*")
-            if path.is_file() and not path.name.startswith(".")
-        )
-        yield from sorted(
-            (name for name in found if name.startswith(prefix) and TEMPORARY not in name),
-            key=str.encode,
-        )
+        folder = self._path(prefix.rpartition("/")[0])
+        found = (path.relative_to(self.root).as_posix() for path in _files(folder))
+        wanted = (name for name in found if name.startswith(prefix))
+        own = f"{TEMPORARY}/"
+        yield from sorted((name for name in wanted if not name.startswith(own)), key=os.fsencode)
 
     def delete(self, key: str) -> None:
         """Delete the object; nothing happens where there is none."""
-        self._path(key).unlink(missing_ok=True)
+        target = self._path(key)
+        try:
+            with self._alone():
+                target.unlink(missing_ok=True)
+        except OSError as error:
+            raise _failed("delete", target, error) from error
 
     def location(self, key: str) -> str:
         """Return the address of the key as Spark opens it."""
         return str(self._path(key))
 
     def _path(self, key: str) -> Path:
-        if ".." in key.split("/") or key.startswith("/"):
-            raise StorageError(f"the key '{key}' leaves its folder")
+        if not _stays_inside(key):
+            raise StorageError(f"the key {key[:300]!a} leaves its folder or is no path")
         return self.root / key
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the store's lock against the other writers of this machine, threads included."""
+        lock = self.root / TEMPORARY / LOCK
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _written(self, content: bytes) -> Path:
         temporary = self.root / TEMPORARY / uuid.uuid4().hex
@@ -179,6 +178,40 @@ class FolderStore:
             temporary.unlink(missing_ok=True)
             raise _failed("write", temporary, error) from error
         return temporary
+
+
+def _stays_inside(key: str) -> bool:
+    """Tell whether a key names one place below the root; a last `/` is allowed for folders."""
+    parts = key.removesuffix("/").split("/")
+    climbs = bool(key) and any(part in ("", ".", "..") for part in parts)
+    try:
+        return not climbs and b"\0" not in key.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+
+
+def _linked(temporary: Path, target: Path) -> bool:
+    """Give the file its name; a hard link is atomic and refuses a name that is taken."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder, none where it does not exist.
+
+    Raises:
+        StorageError: a folder can't be listed.
+    """
+
+    def refused(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise _failed("list", folder, error) from error
+
+    for place, _, files in os.walk(folder, onerror=refused):
+        yield from (Path(place, file) for file in files)
 
 
 def _failed(verb: str, path: Path, error: OSError) -> StorageError:

@@ -1,8 +1,9 @@
 """One writer a table: a lease by conditional create, renewed while it is held.
 
 A writer stops itself at half the lease's life without a renewal; another takes over only after the
-whole life, or at once where the holder was a process of this machine that is gone. The window that remains: a writer that is frozen inside one commit for longer than half
-a life can still finish that commit afterwards. On AWS the DynamoDB log store closes it.
+whole life, or at once where the holder was a process of this machine that is gone. The window that
+remains: a writer that is frozen inside one commit for longer than half a life can still finish that
+commit afterwards. On AWS the DynamoDB log store closes it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lake.clock import Clock, to_iso
-from lake.errors import LeaseError
+from lake.errors import LeaseError, StorageError
 from lake.objects import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,6 @@ class Lease:
     table: str
     life_seconds: int
     holder: str = field(default_factory=lambda: uuid.uuid4().hex)
-    version: str = ""
     renewed_at: datetime | None = None
     guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,21 +54,25 @@ class Lease:
         now = self.clock.now()
         if not self.store.create(self.key, self._content(now)):
             self._take_over(now)
-        found = self.store.read_versioned(self.key)
-        if found is None or json.loads(found[0])["holder"] != self.holder:
-            raise self._taken("another job")
-        self.version, self.renewed_at = found[1], now
+        self.renewed_at = now
 
     def renew(self) -> None:
-        """Prolong the lease; LeaseError where it was lost."""
+        """Prolong the lease.
+
+        Raises:
+            LeaseError: it was lost: another job holds it, or it is gone.
+            StorageError: the store can't be asked; the lease may be ours still.
+        """
         with self.guard:
             now = self.clock.now()
-            if not self.store.replace(self.key, self._content(now), version=self.version):
+            # the version is read each time: a write whose answer got lost has changed it
+            version = self._own_version()
+            if version is None or not self.store.replace(
+                self.key, self._content(now), version=version
+            ):
+                self.renewed_at = None
                 raise self._lost()
-            found = self.store.read_versioned(self.key)
-            if found is None:
-                raise self._lost()
-            self.version, self.renewed_at = found[1], now
+            self.renewed_at = now
 
     def require(self) -> None:
         """Raise LeaseError unless the lease is held and was renewed within half its life."""
@@ -80,10 +84,18 @@ class Lease:
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
         with self.guard:
-            found = self.store.read_versioned(self.key)
-            if found is not None and json.loads(found[0])["holder"] == self.holder:
-                self.store.delete(self.key)
             self.renewed_at = None
+            version = self._own_version()
+            if version is not None:
+                # replaced, not deleted: the version makes sure that only our own is given back
+                self.store.replace(self.key, b"{}", version=version)
+
+    def _own_version(self) -> str | None:
+        """Return the version of the lease as it lies in the store, None where it is not ours."""
+        found = self.store.read_versioned(self.key)
+        if found is None or json.loads(found[0]).get("holder") != self.holder:
+            return None
+        return found[1]
 
     def _take_over(self, now: datetime) -> None:
         found = self.store.read_versioned(self.key)
@@ -92,9 +104,12 @@ class Lease:
                 raise self._taken("another job")
             return
         record = json.loads(found[0])
-        if not _died(record) and now < datetime.fromisoformat(record["expires_at"]):
-            raise self._taken(f"run {record['holder']}, until {record['expires_at']}")
-        log.warning("taking over the abandoned lease of %s from %s", self.table, record["holder"])
+        # ours already where the store made it, but its answer to us got lost
+        given_back = not record or record["holder"] == self.holder
+        if not given_back:
+            if not _died(record) and now < datetime.fromisoformat(record["expires_at"]):
+                raise self._taken(f"run {record['holder']}, until {record['expires_at']}")
+            log.warning("taking over the lease of %s abandoned by %s", self.table, record["holder"])
         if not self.store.replace(self.key, self._content(now), version=found[1]):
             raise self._taken("another job")
 
@@ -148,7 +163,7 @@ def held(
         if renewer.ident is not None:
             renewer.join()
         for lease in taken:
-            lease.release()
+            _give_back(lease)
 
 
 def _died(record: dict[str, Any]) -> bool:
@@ -159,28 +174,43 @@ def _died(record: dict[str, Any]) -> bool:
 
 
 def _machine() -> str:
-    """Name this machine since its last start; only Linux tells, elsewhere leases just run out."""
+    """Name this machine since its last start, and its process numbers (a container has its own).
+
+    Only Linux tells; elsewhere a lease just runs out.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        numbers = Path("/proc/self/ns/pid").readlink()
     except OSError:
         return f"{socket.gethostname()}-{uuid.uuid4().hex}"
-    return f"{socket.gethostname()}-{boot}"
+    return f"{socket.gethostname()}-{boot}-{numbers}"
 
 
 def _process_started(process: int) -> str:
-    """Return the start time of a process in clock ticks, empty where there is none."""
+    """Return the start time of a process in clock ticks, empty where it is gone or a zombie."""
     try:
         status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
         return ""
-    return status.rpartition(")")[2].split()[19]
+    state, *numbers = status.rpartition(")")[2].split()
+    return "" if state in "ZX" else numbers[18]
 
 
 def _renew_until(stop: threading.Event, leases: tuple[Lease, ...], seconds: float) -> None:
-    while not stop.wait(seconds):
-        for lease in leases:
+    remaining = list(leases)
+    while remaining and not stop.wait(seconds):
+        for lease in list(remaining):
             try:
                 lease.renew()
             except LeaseError:
                 log.exception("stopping renewals of %s", lease.table)
-                lease.renewed_at = None
+                remaining.remove(lease)
+            except StorageError:
+                log.warning("could not renew the lease of %s yet", lease.table, exc_info=True)
+
+
+def _give_back(lease: Lease) -> None:
+    try:
+        lease.release()
+    except StorageError:
+        log.warning("could not give back the lease of %s: it runs out", lease.table, exc_info=True)

@@ -15,8 +15,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from lake.errors import SettingsError
 
 PREFIX = "CANDLELAKE_"
-#: Variables with our prefix that are not settings: where conf/ lies, and which environment.
-RESERVED = frozenset({"CANDLELAKE_CONF", "CANDLELAKE_ENV"})
+#: Variables with our prefix that are not settings: where conf/ lies, which environment, and
+#: which requirements the front door installs.
+RESERVED = frozenset({"CANDLELAKE_CONF", "CANDLELAKE_ENV", "CANDLELAKE_REQUIREMENTS"})
 Environment = Literal["replay", "local", "aws"]
 ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
 BarInterval = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
@@ -86,6 +87,13 @@ class Extract(Section):
     workers: int = Field(ge=1)
 
 
+class Window(Section):
+    """What a run takes where no --start or --end is given; empty means since listing, until now."""
+
+    start: str
+    end: str
+
+
 class Bronze(Section):
     """How bronze is read: files a batch, and how many rejected rows stop it."""
 
@@ -112,6 +120,7 @@ class Settings(BaseSettings):
     lake: Lake
     exchanges: Exchanges
     extract: Extract
+    window: Window
     bronze: Bronze
     gold: Gold
     #: exchange -> kind -> names or patterns
@@ -131,9 +140,9 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
-def conf_folder() -> Path:
+def conf_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Return the folder of the settings files: CANDLELAKE_CONF, else conf/ beside the code."""
-    named = os.environ.get("CANDLELAKE_CONF")
+    named = (os.environ if environ is None else environ).get("CANDLELAKE_CONF")
     return Path(named) if named else Path(__file__).resolve().parent.parent / "conf"
 
 
@@ -159,7 +168,7 @@ def load_settings(
         raise SettingsError(
             f"unknown environment '{env}'", hint=f"Known are {', '.join(ENVIRONMENTS)}."
         )
-    folder = conf or conf_folder()
+    folder = conf or conf_folder(environ)
     merged = _merge(_read_toml(folder / "base.toml"), _read_toml(folder / f"{env}.toml"))
     for path, value in _from_environment(os.environ if environ is None else environ):
         _put(merged, path, value)
@@ -181,6 +190,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"the settings file {path} does not exist") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} can't be read: {error.strerror}") from error
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -205,12 +216,16 @@ def _from_environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]
 def _put(settings: dict[str, Any], path: Sequence[str], text: str) -> None:
     table = settings
     for depth, key in enumerate(path):
-        if not isinstance(table, dict) or (key not in table and not _may_be_new(path, depth)):
+        if key not in table and not _may_be_new(path, depth):
             raise _unknown_key(list(path[: depth + 1]), list(table))
         if depth == len(path) - 1:
-            table[key] = _value(text, table.get(key))
+            is_list = isinstance(table.get(key), list) or path[0] == "universe"
+            table[key] = _names(text) if is_list else text
         else:
-            table[key] = dict(table.get(key, {}))
+            inner = table.get(key, {})
+            if not isinstance(inner, dict):
+                raise _unknown_key(list(path[: depth + 2]), [])
+            table[key] = dict(inner)
             table = table[key]
 
 
@@ -219,16 +234,14 @@ def _may_be_new(path: Sequence[str], depth: int) -> bool:
     return (path[0] == "universe" and depth > 0) or path[-1] == "api_key"
 
 
-def _value(text: str, old: object) -> Any:
-    """A list takes TOML or names parted by commas; the rest is typed by the model."""
-    if not isinstance(old, list):
-        return text
+def _names(text: str) -> Any:
+    """Read a list: TOML, or names parted by commas."""
     if text.lstrip().startswith("["):
         try:
             return tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"'{text}' is not a list") from error
-    return [name for name in text.split(",") if name]
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _unknown_key(path: list[str], known: list[str]) -> SettingsError:

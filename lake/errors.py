@@ -35,11 +35,7 @@ class CandlelakeError(Exception):
     def __str__(self) -> str:
         place = f" [{self.where}]" if self.where else ""
         advice = f" {self.hint}" if self.hint else ""
-        return (
-            f"{self.what}{place}.{advice}"
-            if not self.what.endswith(".")
-            else (f"{self.what}{place}{advice}")
-        )
+        return f"{self.what.removesuffix('.')}{place}.{advice}"
 
 
 class UsageError(CandlelakeError):

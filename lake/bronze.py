@@ -107,6 +107,8 @@ def read_lines(content: bytes) -> Iterator[dict[str, Any]]:
         BronzeError: the file is no whole gzip, or a line is no envelope.
     """
     try:
+        if not content:
+            raise EOFError("it is empty")
         lines = gzip.decompress(content).splitlines(keepends=False)
         for line in lines:
             yield _record(line)

@@ -123,7 +123,7 @@ class BinanceFutures:
         start, end = _window(query.parameters)
         if first_id is not None and (start is not None or end is not None):
             raise RefusalError(-1128, "Combination of optional parameters invalid.")
-        if start is not None and end is not None and end - start >= HOUR:
+        if start is not None and end is not None and end - start > HOUR:
             raise RefusalError(-1127, "More than 1 hours between startTime and endTime.")
         limit = ask.strict_limit(query.parameters, default=500, most=1000)
         earliest = max(start or 0, query.now.millis - AGG_TRADES_REACH)

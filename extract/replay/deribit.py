@@ -104,7 +104,8 @@ class Deribit:
         return method(call)
 
     def _instruments(self, call: Call) -> object:
-        currency = _choice(call, "currency", (*CURRENCIES, "any"), default=None)
+        # The contract calls `currency` required; CCXT leaves it out and is answered with all.
+        currency = _choice(call, "currency", CURRENCIES, default="any")
         kind = _choice(call, "kind", KINDS, default="any")
         expired = _choice(call, "expired", ("true", "false"), default="false") == "true"
         return [

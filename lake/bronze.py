@@ -107,15 +107,19 @@ def read_lines(content: bytes) -> Iterator[dict[str, Any]]:
         BronzeError: the file is no whole gzip, or a line is no envelope.
     """
     try:
-        if not content:
-            raise EOFError("it is empty")
-        lines = gzip.decompress(content).splitlines(keepends=False)
+        lines = _decompressed(content).splitlines(keepends=False)
         for line in lines:
             yield _record(line)
     except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
         raise BronzeError(
             f"a bronze file can't be read: {error}", hint="Run `candlelake doctor`."
         ) from error
+
+
+def _decompressed(content: bytes) -> bytes:
+    if not content:
+        raise EOFError("it is empty")  # to gzip, nothing is whole
+    return gzip.decompress(content)
 
 
 def _record(line: bytes) -> dict[str, Any]:

@@ -46,8 +46,8 @@ class TradeSource(Protocol):
     def first_at(self, time_ms: int) -> Row | None:
         """Return the first row at or after `time_ms`; None where there is none up to now."""
 
-    def newest(self) -> Row | None:
-        """Return the newest row; None where the instrument has none."""
+    def newest(self, check: Check) -> Row | None:
+        """Return the newest row, None where there is none; what `check` rejects is asked again."""
 
     def page(self, first_id: int, last_id: int, check: Check) -> Page:
         """Return rows from `first_id` on; what `check` rejects is asked again."""
@@ -91,6 +91,7 @@ class Pager:
         self._clock_ms = clock_ms
         self._ids_per_file = ids_per_file
         self._newest_id = -1
+        self._seen_id = -1
         self._horizon_ms = clock_ms + BELIEVED_AHEAD_MS
         #: the latest answer of `first_at`, good for every later time up to the row's own
         self._asked_from_ms, self._answered = 0, Row(-1, -1)
@@ -117,10 +118,11 @@ class Pager:
         """Return the gap's first id and whether the gap is proved empty; -1 where neither."""
         row = self._first_at(gap.from_ms)
         if row is None:
-            newest = self._source.newest()
+            newest = self._source.newest(_anything)
             if newest is None or newest.time_ms < gap.from_ms:
                 return (newest.id + 1 if newest else 0, True) if self._settled(gap) else (-1, False)
             row = newest  # it was made between the two questions, so it is the first
+        self._seen_id = max(self._seen_id, row.id)
         bound = row.id if gap.before_id is None else min(row.id, gap.before_id)
         empty = row.time_ms >= gap.until_ms if gap.before_id is None else bound == gap.before_id
         return bound, empty
@@ -155,13 +157,16 @@ class Pager:
         filled, following = _Filled(), first
         while following <= last:
             page = self._page(following, last)
-            filled.pages.append(page)
             cut, by_time = self._edge(page.rows, last, gap)
             filled.inside.extend(r for r in page.rows[:cut] if r.time_ms <= self._horizon_ms)
+            if page.rows:
+                filled.pages.append(page)
+                self._seen_id = max(self._seen_id, page.rows[-1].id)
             if cut < len(page.rows):
                 return self._cut(filled, page.rows[cut], gap, by_time=by_time)
             following = page.rows[-1].id + 1 if page.rows else following
             if not page.full and not self._exists(following):
+                filled.pages.extend([] if page.rows else [page])
                 filled.last_id, filled.ended = following - 1, "newest"
                 return filled
         filled.last_id = last
@@ -197,12 +202,24 @@ class Pager:
 
     def _exists(self, following: int) -> bool:
         if self._newest_id < following:
-            newest = self._source.newest()
+            newest = self._source.newest(self._check_newest)
             self._newest_id = newest.id if newest else -1
         return self._newest_id >= following
 
+    def _check_newest(self, rows: Sequence[Row]) -> None:
+        found = rows[-1].id if rows else -1
+        if found < self._seen_id:
+            raise TransientExtractError(
+                f"the newest id is said to be {found}, though {self._seen_id} was answered before"
+            )
+
     def _settled(self, gap: Gap) -> bool:
         return self._clock_ms >= gap.until_ms + SETTLED_MS
+
+
+def _anything(rows: Sequence[Row]) -> None:
+    """Reject nothing."""
+    del rows
 
 
 def read_rows(entries: Sequence[Any], id_name: str, time_name: str) -> list[Row]:

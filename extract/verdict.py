@@ -59,7 +59,7 @@ def _parsed(answer: Answer) -> Any:
         return json.loads(answer.body, parse_float=str)
     except ValueError as error:
         what = f"HTTP {answer.status} with a body that is no JSON: {_shown(answer)}"
-        if answer.status >= 400:
+        if answer.status >= 300:
             hint = "The exchange refuses this address or path; check the address in the settings."
             raise PermanentExtractError(what, where=answer.request.url, hint=hint) from error
         raise TransientExtractError(what, where=answer.request.url) from error

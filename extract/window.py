@@ -49,7 +49,7 @@ def extract_instruments(
         run_id: kept in each envelope.
         clock: the process's clock.
         expired: ask Deribit for the recently expired ones too.
-        client: the client to use; a new one by default.
+        client: the client to use; a new one by default. Shared by threads, its counts are too.
 
     Raises:
         UsageError: the exchange or kind is unknown.
@@ -69,8 +69,8 @@ def extract_instruments(
         mode="history",
         shown_as=ALL_INSTRUMENTS,
     )
-    landed = land_snapshot(client, landing, asked)
-    return landed + _sent(client)
+    before = _sent(client)
+    return land_snapshot(client, landing, asked) + _sent(client, since=before)
 
 
 def extract_trades(
@@ -103,7 +103,7 @@ def extract_trades(
         dataset: `trades`, or Binance's `agg_trades`.
         source: `rest`, or Binance's bulk `archive`. Each counts only what itself has landed, so
             that the two can be compared.
-        client: the client to use; a new one by default.
+        client: the client to use; a new one by default. Shared by threads, its counts are too.
 
     Raises:
         UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
@@ -122,6 +122,7 @@ def extract_trades(
         instrument=instrument,
         mode=MODES[source],
     )
+    before = _sent(client)
     if source == "archive":
         landed = _archive_days(client, settings, landing, start_ms, end_ms)
     else:
@@ -129,7 +130,7 @@ def extract_trades(
             client, settings, exchange=exchange, kind=kind, instrument=instrument, dataset=dataset
         )
         landed = _land_trades(trades, settings, landing, start_ms, end_ms)
-    return landed + _sent(client)
+    return landed + _sent(client, since=before)
 
 
 def extract_bars(
@@ -161,7 +162,7 @@ def extract_bars(
         clock: the process's clock.
         interval: such as `1m`; `extract.bar_interval` by default.
         source: `rest`, or Binance's bulk `archive`.
-        client: the client to use; a new one by default.
+        client: the client to use; a new one by default. Shared by threads, its counts are too.
 
     Raises:
         UsageError: the exchange, kind or interval is unknown.
@@ -182,6 +183,7 @@ def extract_bars(
         instrument=instrument,
         mode=MODES[source],
     )
+    before = _sent(client)
     if source == "archive":
         landed = _archive_days(client, settings, landing, start_ms, end_ms, interval=interval)
     else:
@@ -189,7 +191,7 @@ def extract_bars(
         gaps = list(_gaps(landing, start, end, interval=interval))
         bars = _bar_source(client, settings, landing, interval) if gaps else None
         landed = _land_bars(bars, settings, landing, gaps, interval) if bars else Landed()
-    return landed + _sent(client)
+    return landed + _sent(client, since=before)
 
 
 def trade_source(
@@ -284,8 +286,9 @@ def _bar_source(client: Client, settings: Settings, landing: Landing, interval: 
     )
 
 
-def _sent(client: Client) -> Landed:
-    return Landed(requests=client.requests, bytes=client.bytes)
+def _sent(client: Client, since: Landed | None = None) -> Landed:
+    before = since or Landed()
+    return Landed(requests=client.requests - before.requests, bytes=client.bytes - before.bytes)
 
 
 def _require_window(start_ms: int, end_ms: int) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from extract.answer import Request
+from extract.answer import Answer, Request
 from extract.client import Client
 from extract.coverage import DAY_MS, HOUR_MS
 from extract.listing import Listing, unified_name
-from extract.paging import Check, Page, Row, read_rows
+from extract.paging import Check, Page, Row, check_rows, read_rows
 from lake.bronze import Dataset
 from lake.errors import PermanentExtractError, TransientExtractError, UsageError
 from lake.settings import BinanceSegment, Settings
@@ -83,7 +83,7 @@ class BinanceTrades:
 
     def clock_ms(self) -> int:
         """Return the exchange's own clock."""
-        _, now = self._client.ask(self._request("time", {}, 1), lambda d: int(d["serverTime"]))
+        _, now = self._client.ask(self._request("time", 1, {}), lambda d: int(d["serverTime"]))
         return now
 
     def page(self, first_id: int, last_id: int, check: Check) -> Page:
@@ -92,31 +92,34 @@ class BinanceTrades:
         answer, rows = self._rows({"fromId": str(first_id), "limit": str(limit)}, check)
         return Page(answer, rows, full=len(rows) >= limit)
 
-    def newest(self) -> Row | None:
+    def newest(self, check: Check) -> Row | None:
         """Return the newest row."""
+        endpoint, weight = "trades", self._market.newest_weight
         if self._aggregates:
-            rows = self._rows({"limit": "1"})[1]
-        else:
-            request = self._request("trades", {**self._of_symbol, "limit": "1"}, 5)
-            rows = self._client.ask(request, self._read)[1]
+            endpoint, weight = "aggTrades", self._market.agg_weight
+        rows = self._rows({"limit": "1"}, check, (endpoint, weight))[1]
         return rows[-1] if rows else None
 
     def first_at(self, time_ms: int) -> Row | None:
         """Return the first row at or after `time_ms`.
 
         Spot asks aggTrades once by startTime, whose window has no bound since 2022-12-05. Futures
-        bound it by an hour, so they are asked hour by hour; their aggregates span 100 ms, so the
-        first of their trades is searched by id.
+        bound it by an hour, so they are asked hour by hour. Trades are searched by id: an
+        aggregate of futures spans 100 ms, and spot's only says where to look.
         """
-        if self._kind != "spot":
-            return self._first_by_hours(time_ms) if self._aggregates else self._bisected(time_ms)
-        found = self._aggregates_from({"startTime": str(time_ms)})
-        if not found:
-            return None
-        first = found[0]
-        if not self._aggregates and int(first["f"]) < 0:
-            return self._bisected(time_ms)  # an aggregate that the exchange has invalidated
-        return Row(int(first["a" if self._aggregates else "f"]), int(first["T"]))
+        if self._aggregates and self._kind != "spot":
+            return self._first_by_hours(time_ms)
+        found = self._aggregates_from({"startTime": str(time_ms)}) if self._kind == "spot" else []
+        if not self._aggregates:
+            near = self._near(int(found[0]["f"]), time_ms) if found else None
+            return near or self._searched(time_ms)
+        return Row(int(found[0]["a"]), int(found[0]["T"])) if found else None
+
+    def _near(self, trade_id: int, time_ms: int) -> Row | None:
+        """Look around a trade id; None where the trades around it do not tell."""
+        start = str(max(0, trade_id - self._limit // 2))
+        rows = self._rows({"fromId": start, "limit": str(self._limit)})[1]
+        return _hit(rows, time_ms) if rows and rows[0].time_ms < time_ms else None
 
     def _first_by_hours(self, time_ms: int) -> Row | None:
         now = self.clock_ms()
@@ -133,51 +136,75 @@ class BinanceTrades:
                 return Row(int(found[0]["a"]), int(found[0]["T"]))
         return None
 
-    def _bisected(self, time_ms: int) -> Row | None:
-        """Search the first trade by id: double the step back from the newest, then halve."""
-        high = self.newest()
+    def _searched(self, time_ms: int) -> Row | None:
+        """Search the first trade by id, page by page, for each page costs the same as a row."""
+        high = self.newest(lambda _: None)
         if high is None or high.time_ms < time_ms:
             return None
-        step, low = self._limit, self._at(high.id - self._limit)
-        while low.time_ms >= time_ms and low.id > 0 and low.id < high.id:
-            step, high = step * 2, low
-            low = self._at(max(0, high.id - step))
-        if low.time_ms >= time_ms:
-            return low
+        step, rows = self._limit, self._page_at(high.id - self._limit + 1)
+        while rows[0].time_ms >= time_ms and 0 < rows[0].id < high.id:
+            step, high = step * 4, rows[0]
+            rows = self._page_at(high.id - step)
+        if rows[0].time_ms >= time_ms:
+            return rows[0]  # nothing older is to be had
+        return _hit(rows, time_ms) or self._between(rows[-1], high, time_ms)
+
+    def _between(self, low: Row, high: Row, time_ms: int) -> Row:
+        """Search where `low` is before `time_ms` and `high` is not, as if trades came evenly.
+
+        Each second probe halves, so that a bursty tape takes twice log2 n probes at most.
+        """
+        halve = False
         while high.id - low.id > 1:
-            middle = self._at((low.id + high.id) // 2)
-            if middle.id >= high.id:  # only a hole of the exchange lies in this upper half
-                middle = self._at(low.id + 1)
-                if middle.id >= high.id:
-                    return high
-            low, high = (low, middle) if middle.time_ms >= time_ms else (middle, high)
+            guess = (low.id + high.id) // 2
+            if not halve:
+                share = (high.id - low.id) * (time_ms - low.time_ms)
+                guess = low.id + share // (high.time_ms - low.time_ms) - self._limit // 2
+            rows = self._page_at(min(max(guess, low.id + 1), high.id - 1))
+            if rows[0].id >= high.id:  # a hole of the exchange up to there
+                rows = self._page_at(low.id + 1)
+            if rows[0].id >= high.id:
+                return high
+            if rows[0].time_ms >= time_ms:
+                high = rows[0]
+            elif hit := _hit(rows, time_ms):
+                return hit
+            else:
+                low = rows[-1]
+            halve = not halve
         return high
 
-    def _at(self, trade_id: int) -> Row:
-        rows = self._rows({"fromId": str(max(0, trade_id)), "limit": "1"})[1]
-        if not rows:
-            raise TransientExtractError(
-                f"no trade from id {trade_id} on, though later ones exist", where=self._symbol
-            )
-        return rows[0]
+    def _page_at(self, trade_id: int) -> list[Row]:
+        params = {"fromId": str(max(0, trade_id)), "limit": str(self._limit)}
+        return self._rows(params, lambda rows: check_rows(rows, 0, 0))[1]
 
     def _aggregates_from(self, window: Mapping[str, str]) -> list[dict[str, Any]]:
         params = {**self._of_symbol, **window, "limit": "1"}
-        request = self._request("aggTrades", params, self._market.agg_weight)
+        request = self._request("aggTrades", self._market.agg_weight, params)
         return self._client.ask(request, _list)[1]
 
-    def _rows(self, params: Mapping[str, str], check: Check | None = None) -> tuple[Any, list[Row]]:
+    def _rows(
+        self,
+        params: Mapping[str, str],
+        check: Check | None = None,
+        endpoint: tuple[str, int] | None = None,
+    ) -> tuple[Answer, list[Row]]:
+        """Ask for a page; `endpoint` is its name and weight, by default the one paged by id."""
+
         def read(document: Any) -> list[Row]:
             rows = self._read(document)
             if check is not None:
                 check(rows)
             return rows
 
-        endpoint = "aggTrades" if self._aggregates else "historicalTrades"
-        weight = self._market.agg_weight if self._aggregates else self._market.trades_weight
-        return self._client.ask(
-            self._request(endpoint, {**self._of_symbol, **params}, weight), read
-        )
+        request = self._request(*(endpoint or self._paged), {**self._of_symbol, **params})
+        return self._client.ask(request, read)
+
+    @property
+    def _paged(self) -> tuple[str, int]:
+        if self._aggregates:
+            return "aggTrades", self._market.agg_weight
+        return "historicalTrades", self._market.trades_weight
 
     def _read(self, document: Any) -> list[Row]:
         names = ("a", "T") if self._aggregates else ("id", "time")
@@ -191,11 +218,15 @@ class BinanceTrades:
     def _limit(self) -> int:
         return PAGE if self._aggregates else self._market.trades_limit
 
-    def _request(self, endpoint: str, params: Mapping[str, str], weight: int) -> Request:
+    def _request(self, endpoint: str, weight: int, params: Mapping[str, str]) -> Request:
         key = self._segment.api_key
         secret = {"X-MBX-APIKEY": key} if key and endpoint == "historicalTrades" else {}
         path = f"{self._market.prefix}/{endpoint}"
         return Request(self._segment.rest_url, path, params, weight, secret)
+
+
+def _hit(rows: Sequence[Row], time_ms: int) -> Row | None:
+    return next((row for row in rows if row.time_ms >= time_ms), None)
 
 
 def _list(document: Any) -> list[Any]:

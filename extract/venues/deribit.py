@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from extract.answer import Request
@@ -68,17 +68,16 @@ class DeribitTrades:
             "sorting": "asc",
         }
         method = "get_last_trades_by_instrument_and_time"
-        live = self._first_of(self._live, method, window)
-        if time_ms > now - LIVE_MS and live is not None:
-            return live
-        old = self._first_of(self._history, method, window)
-        return min((row for row in (live, old) if row is not None), default=None)
+        if time_ms > now - LIVE_MS and (live := self._firsts((self._live,), method, window)):
+            return live[0]
+        return min(self._firsts((self._live, self._history), method, window), default=None)
 
-    def newest(self) -> Row | None:
+    def newest(self, check: Check) -> Row | None:
         """Return the newest row; an expired instrument's is on the history host."""
         method, params = "get_last_trades_by_instrument", {"count": "1", "sorting": "desc"}
-        live = self._first_of(self._live, method, params)
-        return live or self._first_of(self._history, method, params)
+        rows = sorted(self._firsts((self._live, self._history), method, params))
+        check(rows)
+        return rows[-1] if rows else None
 
     def page(self, first_id: int, last_id: int, check: Check) -> Page:
         """Return the rows from `first_id` on, no more than are asked up to `last_id`."""
@@ -107,21 +106,29 @@ class DeribitTrades:
         filled = [page for page in (live, old) if page is not None and page.rows]
         chosen = min(filled, key=lambda page: page.rows[0].id, default=live or old)
         if chosen is None:
-            raise PermanentExtractError(
-                "neither the live nor the history host knows this instrument",
-                where=self._instrument,
-                hint="See its exact name with `candlelake instruments`.",
-            )
+            raise self._unknown()
         return chosen
 
-    def _first_of(self, host: str, method: str, window: Mapping[str, str]) -> Row | None:
-        request = public(host, method, {"instrument_name": self._instrument, **window})
-        try:
-            rows = self._client.ask(request, _read)[1]
-        except PermanentExtractError as refusal:
-            log.info("not on this host: %s", refusal)
-            return None
-        return rows[0] if rows else None
+    def _unknown(self) -> PermanentExtractError:
+        return PermanentExtractError(
+            "neither the live nor the history host knows this instrument",
+            where=self._instrument,
+            hint="Names are case-sensitive; look for it among the discovered instruments.",
+        )
+
+    def _firsts(self, hosts: Sequence[str], method: str, window: Mapping[str, str]) -> list[Row]:
+        """Return the first row of each host's answer; that one host refuses is no failure."""
+        found: list[Row] = []
+        refusals: list[PermanentExtractError] = []
+        for host in hosts:
+            request = public(host, method, {"instrument_name": self._instrument, **window})
+            try:
+                found += self._client.ask(request, _read)[1][:1]
+            except PermanentExtractError as refusal:
+                refusals.append(refusal)
+        if len(refusals) == 2:
+            raise self._unknown() from refusals[-1]
+        return found
 
     def _page_of(self, host: str, first_id: int, limit: int, check: Check) -> Page | None:
         def read(document: Any) -> list[Row]:
@@ -200,10 +207,8 @@ def _unified(entry: Mapping[str, Any]) -> str:
     )
 
 
-def chart_request(
-    settings: Settings, instrument: str, interval: str, from_ms: int, until_ms: int
-) -> Request:
-    """Return how the bars that open in [`from_ms`, `until_ms`) are asked for.
+def resolution(interval: str) -> str:
+    """Return Deribit's name of a bar interval.
 
     Raises:
         UsageError: Deribit has no bars of this interval.
@@ -212,11 +217,18 @@ def chart_request(
         raise UsageError(
             f"Deribit has no bars of {interval}", hint=f"Known are {', '.join(RESOLUTIONS)}."
         )
+    return RESOLUTIONS[interval]
+
+
+def chart_request(
+    settings: Settings, instrument: str, interval: str, from_ms: int, until_ms: int
+) -> Request:
+    """Return how the bars that open in [`from_ms`, `until_ms`) are asked for."""
     params = {
         "instrument_name": instrument,
         "start_timestamp": str(from_ms),
         "end_timestamp": str(until_ms - 1),
-        "resolution": RESOLUTIONS[interval],
+        "resolution": resolution(interval),
     }
     return public(settings.exchanges.deribit.rest_url, "get_tradingview_chart_data", params)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from extract.bars import BarPage
 from extract.client import Client
-from extract.venues.deribit import chart_request, open_times, public
+from extract.venues.deribit import chart_request, open_times, public, resolution
 from lake.settings import Settings
 
 
@@ -20,6 +20,7 @@ class DeribitBars:
     def __init__(
         self, client: Client, settings: Settings, *, instrument: str, interval: str
     ) -> None:
+        resolution(interval)
         self._client = client
         self._settings = settings
         self._instrument = instrument

@@ -1,0 +1,87 @@
+"""A lake in a folder, settings that point at a replay exchange, a clock that moves by sleep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from extract.client import Client
+from extract.host import Hosts
+from extract.replay.exchange import ReplayExchange
+from lake.objects import FolderStore
+from lake.settings import Settings, load_settings
+
+NOON = datetime(2025, 9, 3, 12, tzinfo=UTC)
+
+
+class SleepingClock:
+    """A clock that moves only by sleeping, and remembers how long."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self.sleeps: list[float] = []
+        self._now = start
+
+    def now(self) -> datetime:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self._now += timedelta(seconds=seconds)
+
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Iterator[ReplayExchange]:
+    """One replay exchange for all tests that order no fault and count no request."""
+    with ReplayExchange() as running:
+        yield running
+
+
+@pytest.fixture
+def own_exchange() -> Iterator[ReplayExchange]:
+    """A fresh replay exchange, for faults and counts."""
+    with ReplayExchange() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> SleepingClock:
+    return SleepingClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "lake")
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    """Hosts of this test alone, so that a ban stays in it."""
+    made = Hosts()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def settings_of() -> MakeSettings:
+    """Settings that point at an exchange, with overrides as of --set."""
+
+    def make(exchange: ReplayExchange | None = None, *overrides: str) -> Settings:
+        urls = exchange.urls.settings() if exchange else {}
+        sets = [f"{name}={url}" for name, url in urls.items()]
+        return load_settings("replay", [*sets, *overrides], environ={})
+
+    return make
+
+
+@pytest.fixture
+def client_of(hosts: Hosts, clock: SleepingClock) -> Callable[[Settings], Client]:
+    def make(settings: Settings) -> Client:
+        return Client(settings, clock=clock, hosts=hosts)
+
+    return make

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from extract.replay.futures_tape import Contract
 
 PERPETUAL_DELIVERY = 4_133_404_800_000  # the exchange's stand-in for "never"
 ONBOARDED = 1_597_042_800_000
-ORDER_TYPES = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"]
+ALIKE: Mapping[str, object] = {
+    "maintMarginPercent": "2.5000",
+    "requiredMarginPercent": "5.0000",
+    "underlyingType": "COIN",
+    "underlyingSubType": ["PoW"],
+    "triggerProtect": "0.0500",
+    "liquidationFee": "0.012500",
+    "marketTakeBound": "0.05",
+    "maxMoveOrderLimit": 10_000,
+    "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"],
+    "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+}
 
 
 def exchange_information(
@@ -39,8 +50,6 @@ def _symbol(contract: Contract) -> dict[str, object]:
         "deliveryDate": PERPETUAL_DELIVERY,
         "onboardDate": ONBOARDED,
         **_status(contract),
-        "maintMarginPercent": "2.5000",
-        "requiredMarginPercent": "5.0000",
         "baseAsset": contract.base,
         "quoteAsset": contract.quote,
         "marginAsset": contract.quote if contract.contract_size is None else contract.base,
@@ -48,15 +57,8 @@ def _symbol(contract: Contract) -> dict[str, object]:
         "quantityPrecision": _decimals(contract.quantity_step),
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
-        "underlyingType": "COIN",
-        "underlyingSubType": ["PoW"],
-        "triggerProtect": "0.0500",
-        "liquidationFee": "0.012500",
-        "marketTakeBound": "0.05",
-        "maxMoveOrderLimit": 10_000,
         "filters": _filters(contract),
-        "orderTypes": ORDER_TYPES,
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+        **ALIKE,
     }
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from extract.replay.false_rows import FalseRow, RecordedBar, find_false_rows, to_csv
 from extract.replay.recordings import DIRECTORY, FALSE_ROWS_FILE, HOURLY_BARS, read_bars
 
@@ -16,24 +18,32 @@ def bar(open_time: str, values: tuple[str, ...] = TRADED) -> RecordedBar:
     return RecordedBar(open_time, "2020-01-01 00:59:59", values)
 
 
-def test_list_beside_recording_is_what_the_rule_finds() -> None:
-    found = find_false_rows(list(read_bars(DIRECTORY, HOURLY_BARS)))
+@pytest.fixture(scope="module")
+def recorded() -> list[RecordedBar]:
+    return list(read_bars(DIRECTORY, HOURLY_BARS))
 
+
+@pytest.fixture(scope="module")
+def found(recorded: list[RecordedBar]) -> list[FalseRow]:
+    return find_false_rows(recorded)
+
+
+def test_list_beside_recording_is_what_the_rule_finds(found: list[FalseRow]) -> None:
     assert to_csv(found) == (DIRECTORY / FALSE_ROWS_FILE).read_text()
 
 
-def test_true_rows_are_as_many_as_the_recording_itself_counts() -> None:
-    bars = list(read_bars(DIRECTORY, HOURLY_BARS))
+def test_true_rows_are_as_many_as_the_recording_itself_counts(
+    recorded: list[RecordedBar], found: list[FalseRow]
+) -> None:
+    assert len(recorded) == 55_861
+    assert len(recorded) - len(found) == 55_765
 
-    assert len(bars) == 55_861
-    assert len(bars) - len(find_false_rows(bars)) == 55_765
 
-
-def test_every_false_row_is_a_true_bar_in_pacific_wall_clock() -> None:
+def test_every_false_row_is_a_true_bar_in_pacific_wall_clock(found: list[FalseRow]) -> None:
     pacific, utc = ZoneInfo("America/Los_Angeles"), ZoneInfo("UTC")
 
     offsets: Counter[Any] = Counter()
-    for row in find_false_rows(list(read_bars(DIRECTORY, HOURLY_BARS))):
+    for row in found:
         true_start = datetime.fromisoformat(row.repeats).replace(tzinfo=utc)
         wall_clock = true_start.astimezone(pacific).replace(tzinfo=None)
         assert str(wall_clock) == row.open_time
@@ -42,9 +52,7 @@ def test_every_false_row_is_a_true_bar_in_pacific_wall_clock() -> None:
     assert sorted(offsets.values()) == [34, 62]
 
 
-def test_row_inside_the_halt_is_false() -> None:
-    found = find_false_rows(list(read_bars(DIRECTORY, HOURLY_BARS)))
-
+def test_row_inside_the_halt_is_false(found: list[FalseRow]) -> None:
     assert FalseRow("2023-03-24 13:00:00", "2023-03-24 20:00:00", 76_633) in found
 
 

@@ -79,8 +79,13 @@ def months(from_ms: int, until_ms: int) -> Iterator[tuple[int, int]]:
     window is found in the folders of the window's own months.
     """
     while from_ms < until_ms:
-        start = from_millis(from_ms)
-        year, month = divmod(start.year * 12 + start.month, 12)
-        turn = to_millis(datetime(year, month + 1, 1, tzinfo=UTC))
+        turn = month_end(from_ms)
         yield from_ms, min(turn, until_ms)
         from_ms = turn
+
+
+def month_end(time_ms: int) -> int:
+    """Return the first millisecond after the month (UTC) that `time_ms` lies in."""
+    inside = from_millis(time_ms)
+    year, month = divmod(inside.year * 12 + inside.month, 12)
+    return to_millis(datetime(year, month + 1, 1, tzinfo=UTC))

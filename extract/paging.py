@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple, Protocol
 
 from extract.answer import Answer
-from extract.coverage import DAY_MS, Gap
+from extract.coverage import DAY_MS, Gap, month_end
 from lake.bronze import Coverage
 from lake.errors import TransientExtractError
 
@@ -139,7 +139,7 @@ class Pager:
         since, opening = gap.from_ms, gap.after_id is None
         while True:
             filled = self._filled(first, gap)
-            from_ms = gap.from_ms if opening else _from_ms(filled, since, gap)
+            from_ms = gap.from_ms if opening else _from_ms(filled, since)
             since = max((row.time_ms for row in filled.inside), default=since)
             proved = filled.ended == "gap" or (filled.ended == "newest" and self._settled(gap))
             until_ms = gap.until_ms if proved else since
@@ -265,12 +265,11 @@ def check_rows(rows: Sequence[Row], asked: int, known_newest: int) -> None:
             raise TransientExtractError(f"a page goes backwards from id {before.id} to {after.id}")
 
 
-def _from_ms(filled: _Filled, since: int, gap: Gap) -> int:
+def _from_ms(filled: _Filled, since: int) -> int:
     """Return from when on a file that goes on from another is whole by itself.
 
-    Trades of its first millisecond may lie in the file before. It stays within the gap, and so
-    within the folder of its month.
+    Trades of its first millisecond may lie in the file before. It stays within the month, whose
+    folder it is looked for in.
     """
-    if not filled.inside:
-        return since
-    return max(gap.from_ms, min(filled.inside[0].time_ms + 1, gap.until_ms - 1))
+    first = filled.inside[0].time_ms if filled.inside else since
+    return min(first + 1, month_end(first) - 1)

@@ -236,9 +236,13 @@ def _list(document: Any) -> list[Any]:
 
 
 def instruments_requests(settings: Settings, kind: str) -> list[Request]:
-    """Return how a market is asked for all its instruments."""
-    market = MARKETS[kind]
+    """Return how a market is asked for all its instruments.
+
+    Raises:
+        UsageError: Binance has no such kind.
+    """
     base = segment(settings, kind).rest_url
+    market = MARKETS[kind]
     return [Request(base, f"{market.prefix}/exchangeInfo", {}, market.info_weight)]
 
 

@@ -110,7 +110,7 @@ def test_a_gap_between_two_ids_is_filled_by_id_whatever_the_times_say() -> None:
 
     found = files(tape, Gap(100, 100, after_id=4, before_id=9))
 
-    assert covered(found) == [Coverage(5, 8, 100, 100)]
+    assert covered(found) == [Coverage(5, 8, 101, 100)]
     assert found[0].rows == 4
 
 

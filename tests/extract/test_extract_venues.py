@@ -54,7 +54,7 @@ def test_spot_aggregates_land_whole_on_the_grid(exchange: ReplayExchange, opened
     assert [parse_name(key).coverage for key in spot.store.names("bronze/")] == [
         Coverage(3664796852, 3664796999, 1756684800000, 1756684810104),
         Coverage(3664797000, 3664797999, 1756684810105, 1756684888533),
-        Coverage(3664798000, 3664798188, 1756684888673, 1756684920000),
+        Coverage(3664798000, 3664798188, 1756684888672, 1756684920000),
     ]
     assert covered_ids(spot.store, "bronze/") == list(range(SPOT_FIRST, SPOT_FIRST + SPOT_ROWS))
 

@@ -1,0 +1,44 @@
+"""The suite of `silver.klines`: the exchange's own bars, odd ones included where they are named."""
+
+from __future__ import annotations
+
+from expectations.rules import (
+    LISTING,
+    Key,
+    Rule,
+    Suite,
+    day_agrees,
+    provenance,
+    required,
+    within_history,
+)
+from lake.schemas import KLINES
+
+_OUTSIDE = "high < greatest(open, close, low) OR low > least(open, close, high)"
+_NAMED = "size(findings) > 0"
+_SHARES = "taker_buy_volume_sent > volume_sent OR taker_buy_quote_volume_sent > quote_volume_sent"
+_VOLUMES = "volume_sent < 0 OR trade_count < 0"
+
+
+def suite(*, reduced: bool = False) -> Suite:
+    """Return the rules; with `reduced`, the batch holds revisions, and no key repeats.
+
+    What an exchange published stands, so odd content stops a batch only where no finding names it.
+    """
+    rules = (
+        required(KLINES),
+        *provenance(),
+        Rule("odd_times_named", f"open_time > close_time AND NOT {_NAMED}"),
+        Rule("odd_prices_named", f"({_OUTSIDE}) AND NOT {_NAMED}"),
+        Rule("volumes_not_negative", _VOLUMES, "warning", seekable=True),
+        Rule("taker_share_within_total", _SHARES, "warning"),
+        within_history("open_time"),
+        day_agrees("open_time"),
+        Rule("bar_without_findings", _NAMED, "warning"),
+    )
+    return Suite(rules, _KEY if reduced else None)
+
+
+_KEY = Key(
+    (*LISTING, "bar_interval", "source", "revision"), "open_time", number="unix_micros(open_time)"
+)

@@ -1,0 +1,37 @@
+"""How a job becomes a program: options, exit codes, and one clear line for a foreseen fault."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from lake.errors import CandlelakeError
+from lake.log import configure_logging
+
+INTERRUPTED = 130
+
+
+def run_job(command: Callable[..., Any]) -> None:
+    """Run one typer command as this process and exit with the code of its outcome."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    sys.exit(exit_code_of(app))
+
+
+def exit_code_of(app: typer.Typer) -> int:
+    """Run the application; return 0, or the exit code of the error, said in one line on stderr."""
+    configure_logging()
+    try:
+        app(standalone_mode=True)
+    except CandlelakeError as error:
+        print(f"candlelake: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("candlelake: interrupted; run again: it goes on", file=sys.stderr)
+        return INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    return 0

@@ -1,0 +1,107 @@
+"""The `candlelake` command: what a user does beside the Spark jobs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from jobs import doctor as ward
+from jobs import extraction, quarantine
+from jobs.application import exit_code_of
+from jobs.context import exchanges_of, open_lake
+from jobs.options import (
+    Datasets,
+    End,
+    Env,
+    Exchange,
+    Instruments,
+    Kind,
+    Sets,
+    Source,
+    Start,
+    select,
+)
+from jobs.sql import sql
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Candlelake: every trade kept raw, every candle proved.",
+)
+app.command()(sql)
+app.add_typer(quarantine.app, name="quarantine")
+
+
+@app.command()
+def extract(
+    *,
+    env: Env = "replay",
+    exchange: Exchange = None,
+    kind: Kind = None,
+    instruments: Instruments = None,
+    start: Start = None,
+    end: End = None,
+    datasets: Datasets = None,
+    source: Source = "rest",
+    sets: Sets = None,
+) -> None:
+    """Land raw answers in bronze and do nothing else; Spark is not needed.
+
+    Example: candlelake extract --exchange binance --kind spot --instruments BTCUSDT
+    """
+    lake = open_lake(env, sets or ())
+    selection = select(
+        lake.settings,
+        exchange=exchange,
+        kind=kind,
+        instruments=instruments,
+        start=start,
+        end=end,
+        datasets=datasets,
+        source=source,
+    )
+    with exchanges_of(lake.settings) as settings:
+        done = extraction.land(lake, settings, selection)
+    typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}")
+
+
+@app.command()
+def doctor(*, env: Env = "replay", sets: Sets = None) -> None:
+    """Look through bronze; a corrupt file is moved to bronze/_corrupt, and runs go on.
+
+    Example: candlelake doctor
+    """
+    for line in ward.examine(open_lake(env, sets or ())):
+        typer.echo(line)
+
+
+@app.command()
+def replay(
+    *,
+    port: Annotated[int, typer.Option(help="The loopback port; 0 takes a free one.")] = 0,
+    holdings: Annotated[bool, typer.Option("--holdings", help="Only print what it holds.")] = False,
+) -> None:
+    """Serve the bundled recordings as the exchanges do, until interrupted.
+
+    Example: candlelake replay --holdings
+    """
+    from extract.replay.exchange import ReplayExchange  # noqa: PLC0415 - aiohttp only where served
+    from extract.replay.holdings import as_documents  # noqa: PLC0415
+    from extract.replay.holdings import holdings as held  # noqa: PLC0415
+
+    if holdings:
+        for document in as_documents(held()):
+            typer.echo(json.dumps(document))
+        return
+    with ReplayExchange(port=port) as exchange:
+        for name, url in exchange.urls.settings().items():
+            typer.echo(f"{name}={url}")
+        exchange.wait()
+
+
+def main() -> int:
+    """Run the command line; return its exit code."""
+    return exit_code_of(app)

@@ -1,0 +1,126 @@
+"""What a job works with: settings, store, session, tables, clock and the run's own name."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from extract.replay.exchange import ReplayExchange
+from lake.clock import Clock, SystemClock
+from lake.errors import UsageError
+from lake.lease import held
+from lake.objects import ObjectStore, open_store
+from lake.session import build_session
+from lake.settings import Settings, load_settings
+from lake.storage import Tables
+from lake.tables import Table
+
+log = logging.getLogger(__name__)
+
+MARKER = "candlelake.json"
+REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """One run on one lake, without Spark: enough to extract."""
+
+    settings: Settings
+    store: ObjectStore
+    clock: Clock
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Lake):
+    """One run of one Spark job on one lake."""
+
+    spark: SparkSession
+    tables: Tables
+
+
+def open_lake(env: str, overrides: Sequence[str]) -> Lake:
+    """Open a lake; a new one records its environment.
+
+    Raises:
+        SettingsError: the configuration is wrong.
+        UsageError: the lake belongs to another environment.
+        StorageError: the store can't be reached.
+    """
+    settings = load_settings(env, overrides)
+    store = open_store(settings.lake.root)
+    _claim(store, settings)
+    clock = SystemClock()
+    run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+    return Lake(settings, store, clock, run_id)
+
+
+@contextmanager
+def open_context(job: str, lake: Lake, *, writes: Sequence[Table] = ()) -> Iterator[Context]:
+    """Give a job its Spark session, holding the leases of the tables that it writes.
+
+    Raises:
+        LeaseError: another job writes one of the tables.
+    """
+    names = tuple(table.name for table in writes)
+    with held(lake.store, lake.clock, names, lake.settings.lake.lease_seconds) as leases:
+        guards = {lease.table: lease.require for lease in leases}
+
+        def guard(table: Table) -> None:
+            guards[table.name]()
+
+        spark = build_session(lake.settings, f"candlelake-{job}")
+        tables = Tables(spark, lake.store, guard)
+        yield Context(lake.settings, lake.store, lake.clock, lake.run_id, spark, tables)
+
+
+@contextmanager
+def exchanges_of(settings: Settings) -> Iterator[Settings]:
+    """Give settings whose exchange addresses can be asked: for `replay` one is started here."""
+    addresses = settings.model_dump()["exchanges"]
+    if REPLAY not in _leaves(addresses):
+        yield settings
+        return
+    with ReplayExchange() as exchange:
+        values = settings.model_dump()
+        for path, url in exchange.urls.settings().items():
+            _fill_in(values, path.split("."), url)
+        yield Settings.model_validate(values)
+
+
+def _leaves(values: Mapping[str, Any]) -> Iterator[Any]:
+    for value in values.values():
+        if isinstance(value, Mapping):
+            yield from _leaves(value)
+        else:
+            yield value
+
+
+def _fill_in(values: dict[str, Any], path: Sequence[str], url: str) -> None:
+    """Set an address where the settings say `replay`; one that a user has named stays."""
+    *tables, name = path
+    for table in tables:
+        values = values[table]
+    if values[name] == REPLAY:
+        values[name] = url
+
+
+def _claim(store: ObjectStore, settings: Settings) -> None:
+    """Record the environment in a new lake; refuse a lake of another one."""
+    if store.create(MARKER, json.dumps({"environment": settings.env}).encode()):
+        return
+    content = store.read(MARKER)
+    found = json.loads(content)["environment"] if content else settings.env
+    if found != settings.env:
+        raise UsageError(
+            f"this lake holds data of the environment '{found}', not '{settings.env}'",
+            where=store.location(MARKER),
+            hint=f"Use --env {found}, or another lake.root.",
+        )

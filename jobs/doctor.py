@@ -1,0 +1,50 @@
+"""Looks through bronze: what Spark could not read is moved aside, so that the next run goes on."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from jobs.context import Lake
+from lake.bronze import SUFFIX, parse_name, read_lines
+from lake.errors import BronzeError
+
+CORRUPT = "bronze/_corrupt/"
+
+
+def examine(lake: Lake) -> Iterator[str]:
+    """Read every bronze file; move the corrupt ones to bronze/_corrupt; yield a line a finding.
+
+    A moved file leaves its ids unclaimed: the next extraction loads them again.
+    """
+    files = corrupt = 0
+    for key in list(lake.store.names("bronze/")):
+        if not key.endswith(SUFFIX) or key.startswith(CORRUPT):
+            continue
+        files += 1
+        reason = fault(lake, key)
+        if reason:
+            corrupt += 1
+            move_aside(lake, key)
+            yield f"moved to {CORRUPT}: {key} ({reason})"
+    yield f"bronze: {files} files read, {corrupt} corrupt"
+
+
+def fault(lake: Lake, key: str) -> str:
+    """Return what is wrong with a bronze file, empty where nothing is."""
+    try:
+        parse_name(key)
+        content = lake.store.read(key)
+        for _ in read_lines(content or b""):
+            pass
+    except (BronzeError, zlib.error) as error:
+        return str(error)
+    return ""
+
+
+def move_aside(lake: Lake, key: str) -> None:
+    """Move a bronze file to bronze/_corrupt, under its own name."""
+    content = lake.store.read(key)
+    if content is not None:
+        lake.store.create(CORRUPT + key.removeprefix("bronze/"), content)
+        lake.store.delete(key)

@@ -1,0 +1,235 @@
+"""Silver to gold: touched minutes from the change feed, then every bar that they change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F  # noqa: N812
+
+from expectations import ohlcv
+from jobs import gates, ledger
+from jobs.context import Context
+from jobs.silver import FACTS
+from jobs.streams import KEPT, application, drain
+from lake.storage import Slice
+from lake.tables import (
+    GOLD_OHLCV,
+    GOLD_OHLCV_REVISIONS,
+    GOLD_SOURCE_BARS,
+    IDENTITY_KEY,
+    OPS_CONFLICTS,
+    OPS_CONTINUITY,
+    OPS_WATERMARKS,
+    Table,
+)
+from transform import assemble, bars, grid, revisions
+
+log = logging.getLogger(__name__)
+
+#: The silver tables that bars are built from.
+SOURCES = ("trades", "agg_trades")
+IDENTITY = ("exchange", "kind", "instrument", "instrument_uid")
+#: Changed silver files a batch: rows are aggregated at once, so memory does not grow with them.
+FILES_PER_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The instrument-days whose bars may have changed."""
+
+    rows: tuple[tuple[str, str, str, date], ...]
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The days, sorted."""
+        return tuple(sorted({day for *_, day in self.rows}))
+
+    def silver(self) -> Slice:
+        """Return the literal slice of a silver table."""
+        return Slice(
+            venues=tuple(sorted({(exchange, kind) for exchange, kind, _, _ in self.rows})),
+            days=tuple(int(f"{day:%Y%m%d}") for day in self.days),
+            instruments=tuple(sorted({instrument for _, _, instrument, _ in self.rows})),
+        )
+
+    def gold(self, alias: str = "") -> str:
+        """Return the literal slice of a gold table: months, days by bar_start, instruments."""
+        dot = f"{alias}." if alias else ""
+        months = sorted({(day.year, day.month) for day in self.days})
+        listed = ", ".join(str(year * 100 + month) for year, month in months)
+        days = ", ".join(f"DATE'{day.isoformat()}'" for day in self.days)
+        venue = Slice(self.silver().venues, (), self.silver().instruments).predicate(alias)
+        return (
+            f"{venue} AND {dot}year * 100 + {dot}month IN ({listed})"
+            f" AND to_date({dot}bar_start) IN ({days})"
+        )
+
+
+def consume(context: Context, source: str) -> None:
+    """Follow the change feed of a silver table and bring the bars that it changes up to date."""
+    table = FACTS[source].table
+    if not context.tables.exists(table):
+        return
+    feed = context.tables.changes(table, files_per_batch=FILES_PER_BATCH)
+    minutes = feed.select(
+        *IDENTITY, grid.bar_start(F.col("trade_timestamp"), "1m").alias("bar_start")
+    )
+
+    def process(batch: DataFrame, batch_id: int) -> None:
+        minutes = batch.distinct().persist(KEPT)
+        try:
+            touched = _touched(minutes)
+            if touched.rows:
+                refresh_source_bars(context, table, source, minutes, touched)
+                refresh(context, touched, batch_id)
+        finally:
+            minutes.unpersist()
+
+    name = f"gold.{source}"
+    application(context, name)
+    drain(context, name, minutes, process)
+
+
+def follow(context: Context) -> None:
+    """Bring gold up to date with all that silver has."""
+    for source in SOURCES:
+        consume(context, source)
+    settle(context)
+
+
+def settle(context: Context) -> None:
+    """Look again at days with bars that were not complete, or had not ended, when last seen."""
+    bars_held = context.tables.read(GOLD_OHLCV)
+    day = F.to_date("bar_start").alias("day")
+    identity = ("exchange", "kind", "instrument")
+    open_days = bars_held.where("NOT is_complete").select(*identity, day)
+    marks = context.tables.read(OPS_WATERMARKS).where(F.col("table_name") == GOLD_OHLCV.name)
+    recent = (
+        context.tables.read(GOLD_SOURCE_BARS)
+        .join(F.broadcast(marks.select(*identity, "complete_until")), [*identity], "left")
+        .where("complete_until IS NULL OR bar_start >= complete_until")
+        .select(*identity, day)
+    )
+    rows = open_days.union(recent).distinct().collect()
+    if rows:
+        refresh(context, Touched(tuple((*row[:3], row["day"]) for row in rows)), -1)
+
+
+def refresh_source_bars(
+    context: Context, table: Table, source: str, minutes: DataFrame, touched: Touched
+) -> None:
+    """Build the touched minutes of one source again from silver and keep what changed."""
+    prints = context.tables.read(table).where(touched.silver().predicate())
+    minute = grid.bar_start(F.col("trade_timestamp"), "1m")
+    key = [*IDENTITY, "bar_start"]
+    touched_prints = prints.withColumn("bar_start", minute).join(
+        F.broadcast(minutes), key, "left_semi"
+    )
+    fresh = bars.minute_bars(touched_prints.drop("bar_start"), source).persist(KEPT)
+    try:
+        within = f"t.built_from = '{source}' AND {touched.gold('t')}"
+        held = context.tables.read(GOLD_SOURCE_BARS).alias("t").where(within)
+        context.tables.upsert(_differing(fresh, held), GOLD_SOURCE_BARS, within)
+        _withdraw(context, source, minutes, fresh, held)
+    finally:
+        fresh.unpersist()
+
+
+def _differing(fresh: DataFrame, held: DataFrame) -> DataFrame:
+    same = [F.col(f"f.{name}").eqNullSafe(F.col(f"h.{name}")) for name in fresh.columns]
+    condition = same[0]
+    for term in same[1:]:
+        condition &= term
+    return fresh.alias("f").join(held.alias("h"), condition, "left_anti")
+
+
+def _withdraw(
+    context: Context, source: str, minutes: DataFrame, fresh: DataFrame, held: DataFrame
+) -> None:
+    """Delete minute bars whose prints are all gone from silver, as a rebuild can leave them."""
+    key = [*IDENTITY, "bar_start"]
+    gone = held.join(minutes, key, "left_semi").join(fresh, key, "left_anti").select(*key).collect()
+    for row in gone:
+        identity = " AND ".join(f"{name} = '{row[name]}'" for name in IDENTITY)
+        moment = row["bar_start"].astimezone(UTC).isoformat()
+        where = f"built_from = '{source}' AND {identity} AND bar_start = TIMESTAMP'{moment}'"
+        context.tables.delete(GOLD_SOURCE_BARS, where)
+
+
+def refresh(context: Context, touched: Touched, batch_id: int) -> None:
+    """Bring `gold.ohlcv` of the touched days up to date: first the revisions, then the current rows.
+
+    The revisions are the truth and the current rows their newest: a run killed between the two is
+    mended by the next one.
+    """
+    within = touched.gold()
+    candidates = assemble.candidates(
+        context.tables.read(GOLD_SOURCE_BARS).where(within),
+        context.tables.read(OPS_CONTINUITY),
+        context.tables.read(OPS_CONFLICTS).where("state = 'open'"),
+        until(context),
+    )
+    known = context.tables.read(GOLD_OHLCV_REVISIONS).where(within)
+    changed = revisions.changed(candidates, newest(known)).persist(KEPT)
+    try:
+        rows = changed.count()
+        if rows:
+            _gate(context, changed, rows, batch_id)
+            context.tables.append(changed, GOLD_OHLCV_REVISIONS)
+    finally:
+        changed.unpersist()
+    _project(context, touched)
+    mark(context, touched)
+    log.info("gold.ohlcv days=%d changed=%d", len(touched.days), rows)
+
+
+def newest(known: DataFrame) -> DataFrame:
+    """Return each bar's newest revision."""
+    names = [name for name in known.columns if name != "reason"]
+    key = (*IDENTITY_KEY, "bar_interval", "bar_start")
+    return (
+        known.groupBy(*key)
+        .agg(F.max_by(F.struct(*names), F.col("revision")).alias("bar"))
+        .select("bar.*")
+    )
+
+
+def until(context: Context) -> datetime:
+    """Return the moment before which bars are over: now, less the grace time."""
+    return context.clock.now() - timedelta(seconds=context.settings.gold.grace_seconds)
+
+
+def _project(context: Context, touched: Touched) -> None:
+    current = context.tables.read(GOLD_OHLCV).where(touched.gold())
+    latest = newest(context.tables.read(GOLD_OHLCV_REVISIONS).where(touched.gold()))
+    key = [*IDENTITY_KEY, "bar_interval", "bar_start", "revision"]
+    stale = latest.join(current.select(*key), key, "left_anti").select(*GOLD_OHLCV.schema.names)
+    kept = stale.persist(KEPT)
+    try:
+        if not kept.isEmpty():
+            context.tables.upsert(kept, GOLD_OHLCV, touched.gold("t"))
+    finally:
+        kept.unpersist()
+
+
+def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int) -> None:
+    gates.require(
+        context, [(GOLD_OHLCV.name, changed, ohlcv.suite())], batch_id=batch_id, rows=rows
+    )
+
+
+def mark(context: Context, touched: Touched) -> None:
+    """Move the complete-until marks of the touched instruments."""
+    within = Slice(touched.silver().venues, (), touched.silver().instruments)
+    marks = ledger.marks(context, GOLD_OHLCV.name, within, until(context))
+    context.tables.upsert(marks, OPS_WATERMARKS)
+
+
+def _touched(minutes: DataFrame) -> Touched:
+    day = F.to_date("bar_start").alias("day")
+    rows: Sequence[Row] = minutes.select(*IDENTITY[:3], day).distinct().collect()
+    return Touched(tuple((*row[:3], row["day"]) for row in rows))

@@ -1,0 +1,221 @@
+"""The ledger of continuity: which ids are held, which are missing, until when all is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F  # noqa: N812
+
+from jobs.context import Context
+from jobs.streams import KEPT
+from lake.bronze import ALL_INSTRUMENTS, BronzeName, parse_name
+from lake.clock import from_millis
+from lake.schemas import CONTINUITY, WATERMARKS
+from lake.storage import IdRange, Slice, quoted
+from lake.tables import OPS_CONTINUITY, SILVER_INSTRUMENTS
+from transform import continuity, missing
+from transform.chains import Chain
+
+if TYPE_CHECKING:
+    from jobs.silver import Fact, Parsed
+
+INVALIDATED = "invalidated_by_the_exchange"
+Listing = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one bronze file says that it holds, and what its valid rows amount to."""
+
+    file: str
+    name: BronzeName
+    uid: str
+    ids: Chain | None
+    trades: Chain | None
+
+    @property
+    def listing(self) -> Listing:
+        """Exchange, kind and instrument."""
+        return (self.name.exchange, self.name.kind, self.name.instrument)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each id that was asked for came, once."""
+        held = self.name.coverage
+        if held.first_id > held.last_id:
+            return True
+        if self.ids is None or not self.ids.is_unbroken:
+            return False
+        covers = self.ids.lowest <= held.first_id and self.ids.highest >= held.last_id
+        return covers and (self.trades is None or self.trades.is_unbroken)
+
+    def row(self, dataset: str) -> tuple[object, ...]:
+        """Return the claim as a row of `continuity.CLAIMS`."""
+        held = self.name.coverage
+        trades = self.trades or self.ids
+        return (
+            self.name.exchange,
+            self.name.kind,
+            self.name.instrument,
+            self.uid,
+            dataset,
+            held.first_id,
+            held.last_id,
+            trades.lowest if trades else None,
+            trades.highest if trades else None,
+            from_millis(held.from_ms),
+            from_millis(held.until_ms),
+        )
+
+
+def update(context: Context, fact: Fact, batch: Parsed) -> None:
+    """Add what the files of a batch claim to the ledger; the same files again change nothing."""
+    claims = list(_claims(context, batch))
+    if not claims:
+        return
+    scope = _scope(fact.dataset, claims)
+    current = context.tables.read(OPS_CONTINUITY).where(scope)
+    told = _frame(context, fact.dataset, claims)
+    holes = _holes(context, fact, batch, _suspects(claims, current.collect()))
+    merged = continuity.merge(current, told, holes).persist(KEPT)
+    try:
+        if not _is_same(merged, current):
+            context.tables.replace(merged, OPS_CONTINUITY, scope)
+    finally:
+        merged.unpersist()
+
+
+def marks(context: Context, table_name: str, within: Slice, until: datetime) -> DataFrame:
+    """Return the complete-until marks of these instruments, as rows of `ops.watermarks`.
+
+    The mark is the end of the newest run that is proved whole, in whole minutes, and never later
+    than `until`.
+    """
+    held = context.tables.read(OPS_CONTINUITY).where(within.predicate()).where("entry = 'held'")
+    newest = held.groupBy("exchange", "kind", "instrument").agg(F.max("proved_until").alias("end"))
+    return newest.select(
+        "exchange",
+        "kind",
+        "instrument",
+        F.lit(table_name).alias("table_name"),
+        F.date_trunc("minute", F.least("end", F.lit(until))).alias("complete_until"),
+        F.lit(context.clock.now()).alias("updated_at"),
+    ).select(*WATERMARKS.fieldNames())
+
+
+def _claims(context: Context, batch: Parsed) -> Iterator[Claim]:
+    uids = _uids(context, batch)
+    facts: dict[str, list[Row]] = {}
+    for fact in batch.facts:
+        facts.setdefault(fact["bronze_file"], []).append(fact)
+    for file in batch.files:
+        name = parse_name(file)
+        if name.instrument == ALL_INSTRUMENTS:
+            continue
+        rows = facts.get(file, [])
+        trades = Chain.of("seq", rows) if rows and "seq_lowest" in rows[0] else None
+        listing = (name.exchange, name.kind, name.instrument)
+        uid = uids.get(listing, name.instrument)
+        yield Claim(file, name, uid, Chain.of("id", rows), trades)
+
+
+def _uids(context: Context, batch: Parsed) -> Mapping[Listing, str]:
+    """Return each listing's uid: as its rows have it, else as the instruments tell."""
+    names = {parse_name(file).instrument for file in batch.files}
+    listed = ", ".join(quoted(name) for name in sorted(names))
+    known = (
+        context.tables.read(SILVER_INSTRUMENTS)
+        .where(f"instrument IN ({listed})")
+        .orderBy("valid_from")
+        .select("exchange", "kind", "instrument", "instrument_uid")
+        .collect()
+    )
+    rows = [*known, *batch.good]
+    return {
+        (row["exchange"], row["kind"], row["instrument"]): row["instrument_uid"] for row in rows
+    }
+
+
+def _suspects(claims: Sequence[Claim], current: Sequence[Row]) -> list[Claim]:
+    """Return the files in which, or at whose edge, an id or a trade number may be missing."""
+    suspects = {claim.file for claim in claims if not claim.is_whole}
+    ends = {
+        (row["exchange"], row["kind"], row["instrument"], row["last_id"]): row["last_trade_seq"]
+        for row in current
+        if row["entry"] == "held"
+    }
+    for claim in claims:
+        if claim.trades is not None and claim.ids is not None:
+            ends[*claim.listing, claim.ids.highest] = claim.trades.highest
+    for claim in claims:
+        if claim.trades is None or claim.ids is None:
+            continue
+        before = ends.get((*claim.listing, claim.ids.lowest - 1))
+        if before is not None and before + 1 != claim.trades.lowest:
+            suspects.add(claim.file)
+    return [claim for claim in claims if claim.file in suspects]
+
+
+def _holes(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim]) -> DataFrame:
+    if not suspects:
+        return context.spark.createDataFrame([], CONTINUITY)
+    claims = _frame(context, fact.dataset, suspects)
+    covers = [claim.name.coverage for claim in suspects]
+    within = Slice(
+        venues=tuple({(claim.name.exchange, claim.name.kind) for claim in suspects}),
+        instruments=tuple({claim.name.instrument for claim in suspects}),
+        ids=IdRange(
+            fact.id_column,
+            min(cover.first_id for cover in covers) - 1,
+            max(cover.last_id for cover in covers) + 1,
+        ),
+    )
+    held = context.tables.read(fact.table).where(within.predicate())
+    return missing.missing(held, claims, _rejected(context, fact, batch, suspects), fact.dataset)
+
+
+def _rejected(
+    context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim]
+) -> DataFrame:
+    """Return the ids that were turned away; one that can't be read stands for its whole file."""
+    files = [
+        (claim.file, *claim.listing, claim.uid, held.first_id, held.last_id)
+        for claim in suspects
+        for held in [claim.name.coverage]
+    ]
+    columns = "bronze_file STRING, exchange STRING, kind STRING, instrument STRING, "
+    columns += "instrument_uid STRING, first_id BIGINT, last_id BIGINT"
+    claimed = context.spark.createDataFrame(files, columns)
+    refused = batch.candidates.where(F.size("faults") > 0).select(
+        "bronze_file", F.col(fact.id_column).alias("id"), "faults"
+    )
+    invalidated = F.array_contains("faults", INVALIDATED)
+    return refused.join(F.broadcast(claimed), "bronze_file").select(
+        *("exchange", "kind", "instrument", "instrument_uid"),
+        F.coalesce("id", "first_id").alias("first_id"),
+        F.coalesce("id", "last_id").alias("last_id"),
+        F.when(invalidated, INVALIDATED).otherwise("quarantined").alias("cause"),
+    )
+
+
+def _frame(context: Context, dataset: str, claims: Sequence[Claim]) -> DataFrame:
+    rows = [claim.row(dataset) for claim in claims]
+    return context.spark.createDataFrame(rows, continuity.CLAIMS)
+
+
+def _scope(dataset: str, claims: Sequence[Claim]) -> str:
+    within = Slice(
+        venues=tuple({(claim.name.exchange, claim.name.kind) for claim in claims}),
+        instruments=tuple({claim.name.instrument for claim in claims}),
+    )
+    return f"dataset = {quoted(dataset)} AND {within.predicate()}"
+
+
+def _is_same(merged: DataFrame, current: DataFrame) -> bool:
+    names = CONTINUITY.fieldNames()
+    left, right = merged.select(*names), current.select(*names)
+    return left.exceptAll(right).isEmpty() and right.exceptAll(left).isEmpty()

@@ -1,0 +1,149 @@
+"""The options that every job shares: which environment, which part of the market, which window."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+import typer
+
+from lake.clock import from_millis
+from lake.errors import UsageError
+from lake.settings import Settings
+
+Env = Annotated[str, typer.Option("--env", envvar="CANDLELAKE_ENV", help="replay, local or aws.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="A setting: path=value, repeatable.")]
+Exchange = Annotated[str | None, typer.Option(help="binance or deribit; all by default.")]
+Kind = Annotated[str | None, typer.Option(help="The venue's segment: spot, usdm, coinm, future …")]
+Instruments = Annotated[str | None, typer.Option(help="Names or patterns, parted by commas.")]
+Start = Annotated[str | None, typer.Option(help="ISO 8601 or UNIX ms; included.")]
+End = Annotated[str | None, typer.Option(help="ISO 8601 or UNIX ms; excluded.")]
+Datasets = Annotated[
+    str | None, typer.Option(help="instruments, trades, agg_trades, klines; parted by commas.")
+]
+Source = Annotated[str, typer.Option(help="Where trades come from: rest or archive.")]
+
+DATASETS = ("instruments", "trades", "agg_trades", "klines")
+KINDS = {
+    "binance": ("spot", "usdm", "coinm"),
+    "deribit": ("future", "option", "spot", "future_combo", "option_combo"),
+}
+_MILLIS = re.compile(r"\d{10,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One kind of one exchange, and the instruments of it that are wanted (names or patterns)."""
+
+    exchange: str
+    kind: str
+    instruments: tuple[str, ...]
+
+    def admits(self, instrument: str) -> bool:
+        """Tell whether the venue's name is wanted."""
+        return any(fnmatchcase(instrument, wanted) for wanted in self.instruments)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a run extracts, reconciles and prints.
+
+    Attributes:
+        start: included; None means since the listing.
+        end: excluded; None means until now.
+        datasets: None means what the environment takes by default.
+    """
+
+    segments: tuple[Segment, ...]
+    start: datetime | None
+    end: datetime | None
+    datasets: tuple[str, ...] | None
+    source: str
+
+
+def select(
+    settings: Settings,
+    *,
+    exchange: str | None = None,
+    kind: str | None = None,
+    instruments: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    datasets: str | None = None,
+    source: str = "rest",
+) -> Selection:
+    """Turn the options into a selection; what is left out is what the universe names.
+
+    Raises:
+        UsageError: an unknown exchange, kind or dataset, a bad time, or an end before its start.
+    """
+    first = moment(start or settings.window.start, "--start")
+    last = moment(end or settings.window.end, "--end")
+    if first is not None and last is not None and last <= first:
+        raise UsageError(f"--end {last.isoformat()} is not after --start {first.isoformat()}")
+    if source not in ("rest", "archive"):
+        raise UsageError(f"--source is rest or archive, was '{source}'")
+    segments = tuple(_segments(settings, exchange, kind, _names(instruments)))
+    if not segments:
+        raise UsageError(
+            "nothing is selected: the universe of this environment names no such instrument",
+            hint="Name some with --exchange, --kind and --instruments, or in conf/.",
+        )
+    return Selection(segments, first, last, _datasets(datasets), source)
+
+
+def moment(text: str, option: str) -> datetime | None:
+    """Return the UTC moment of ISO 8601 or UNIX ms; None for an empty text.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    if not text:
+        return None
+    if _MILLIS.fullmatch(text):
+        return from_millis(int(text))
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as error:
+        hint = "Use 2024-01-01T00:00:00Z or UNIX milliseconds."
+        raise UsageError(f"{option} can't be read: '{text}'", hint=hint) from error
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def _segments(
+    settings: Settings, exchange: str | None, kind: str | None, instruments: tuple[str, ...]
+) -> list[Segment]:
+    _known("--exchange", exchange, tuple(KINDS))
+    exchanges = [exchange] if exchange else list(KINDS)
+    known_kinds = tuple(dict.fromkeys(name for venue in exchanges for name in KINDS[venue]))
+    _known("--kind", kind, known_kinds)
+    if instruments and not (exchange and kind):
+        raise UsageError("--instruments needs --exchange and --kind beside it")
+    found = []
+    for venue in exchanges:
+        for segment in KINDS[venue]:
+            wanted = instruments or settings.universe.get(venue, {}).get(segment, ())
+            if wanted and kind in (None, segment):
+                found.append(Segment(venue, segment, wanted))
+    return found
+
+
+def _known(option: str, value: str | None, known: tuple[str, ...]) -> None:
+    if value is not None and value not in known:
+        raise UsageError(f"{option} is one of {', '.join(known)}, was '{value}'")
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _datasets(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = _names(text)
+    for name in names:
+        _known("--datasets", name, DATASETS)
+    return names

@@ -1,0 +1,259 @@
+"""Bronze to silver: parse, split, gate, then quarantine, sightings, silver and the ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Protocol
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F  # noqa: N812
+
+from expectations import agg_trades, bronze, gate, klines, trades
+from jobs import gates, ledger
+from jobs.context import Context
+from jobs.streams import KEPT, application, bronze_lines, drain, exchanges_in, has_bronze
+from lake.schemas import QUARANTINE
+from lake.storage import IdRange, Slice, Transaction
+from lake.tables import (
+    OPS_CONFLICTS,
+    OPS_QUARANTINE,
+    OPS_SIGHTINGS,
+    SILVER_AGG_TRADES,
+    SILVER_INSTRUMENTS,
+    SILVER_KLINES,
+    SILVER_TRADES,
+    Table,
+)
+from transform import envelopes, rows, sightings
+from transform.chains import Chain, link_aggregates
+from transform.parsing import parse
+from transform.publications import new_revisions
+
+log = logging.getLogger(__name__)
+
+
+class Suite(Protocol):
+    """Gives the rules of a batch; with `reduced`, no key may repeat in it."""
+
+    def __call__(self, *, reduced: bool = False) -> gate.Suite:
+        """Return the suite."""
+
+
+Store = Callable[["Context", "Fact", "Parsed", Slice, Transaction], None]
+#: Neighbouring days are searched too: two sources may put one print on both sides of midnight.
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A silver table of facts: what orders its rows, what gates it, how its rows are stored."""
+
+    dataset: str
+    table: Table
+    id_column: str
+    suite: Suite
+    store: Store
+    in_ledger: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A parsed batch, kept in memory, and what one pass over it counted.
+
+    Attributes:
+        answers: one row an answer, without its body.
+        candidates: all rows, with their faults.
+        valid: rows of the table's schema.
+        refused: the other rows, as `ops.quarantine` keeps them.
+        facts: counts by bronze file, day and listing.
+        files: the keys of the batch's bronze files.
+    """
+
+    answers: DataFrame
+    candidates: DataFrame
+    valid: DataFrame
+    refused: DataFrame
+    facts: Sequence[Row]
+    files: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """All candidates."""
+        return sum(fact["rows"] for fact in self.facts)
+
+    @property
+    def rejected(self) -> int:
+        """Candidates with a fault."""
+        return sum(fact["rejected"] for fact in self.facts)
+
+    @property
+    def good(self) -> Sequence[Row]:
+        """The facts of groups that hold a valid row."""
+        return [fact for fact in self.facts if fact["id_lowest"] is not None]
+
+    @property
+    def is_unbroken(self) -> bool:
+        """Whether each listing's valid rows are one chain of ids: no repeat, nothing missing."""
+        listings: dict[tuple[str, ...], list[Row]] = {}
+        for fact in self.good:
+            key = (fact["exchange"], fact["kind"], fact["instrument_uid"])
+            listings.setdefault(key, []).append(fact)
+        chains = [Chain.of("id", listed) for listed in listings.values()]
+        return all(chain is not None and chain.is_unbroken for chain in chains)
+
+
+def consume(context: Context, dataset: str) -> None:
+    """Bring all that has landed of a dataset into its silver table, exactly once."""
+    if not has_bronze(context, dataset):
+        return
+    fact = FACTS[dataset]
+    app = application(context, fact.table.name)
+
+    def process(batch: DataFrame, batch_id: int) -> None:
+        write_batch(context, fact, batch, Transaction(app, batch_id))
+
+    drain(context, fact.table.name, bronze_lines(context, dataset), process)
+
+
+def write_batch(context: Context, fact: Fact, lines: DataFrame, transaction: Transaction) -> None:
+    """Parse, gate and write one batch; a second run of the same batch changes nothing."""
+    with parsed(context, fact, lines) as batch:
+        gate_batch(context, fact, batch, transaction.version)
+        if batch.rejected:
+            _quarantine(context, batch, transaction)
+        within = slice_of(batch, fact)
+        if within is not None:
+            fact.store(context, fact, batch, within, transaction)
+        if fact.in_ledger:
+            ledger.update(context, fact, batch)
+        log.info(
+            "%s batch=%d rows=%d rejected=%d",
+            fact.table.name,
+            transaction.version,
+            batch.rows,
+            batch.rejected,
+        )
+
+
+def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> None:
+    """Hold the answers and the valid rows against their suites; GateError where one fails."""
+    checks = (
+        (f"bronze.{fact.dataset}", batch.answers, bronze.suite()),
+        (fact.table.name, batch.valid, fact.suite(reduced=batch.is_unbroken)),
+    )
+    gates.require(context, checks, batch_id=batch_id, rows=batch.rows, rejected_rows=batch.rejected)
+
+
+@contextmanager
+def parsed(context: Context, fact: Fact, lines: DataFrame) -> Iterator[Parsed]:
+    """Parse lines once and keep the rows, the payload of the faulty ones only, while in use."""
+    answers = envelopes.read(lines)
+    instruments = context.tables.read(SILVER_INSTRUMENTS)
+    exchanges = exchanges_in(context, fact.dataset)
+    candidates = parse(fact.dataset, answers, instruments, exchanges=exchanges)
+    faulty = F.size("faults") > 0
+    kept = candidates.withColumn("payload", F.when(faulty, F.col("payload"))).persist(KEPT)
+    # a body's first character says that it is there; the answers alone are a few rows
+    headers = answers.withColumn("body", F.substring("body", 1, 1)).drop("envelope_text")
+    headers = headers.persist(KEPT)
+    try:
+        valid, refused = rows.split(kept, fact.table.schema)
+        files = [row[0] for row in headers.select("bronze_file").distinct().collect()]
+        yield Parsed(headers, kept, valid, refused, _count(kept, fact), tuple(sorted(files)))
+    finally:
+        headers.unpersist()
+        kept.unpersist()
+
+
+def slice_of(batch: Parsed, fact: Fact) -> Slice | None:
+    """Name in literals all that the valid rows of a batch can touch; None where there are none."""
+    good = batch.good
+    if not good:
+        return None
+    days = {row["year"] * 10_000 + row["month"] * 100 + row["day"] for row in good}
+    return Slice(
+        venues=tuple(sorted({(row["exchange"], row["kind"]) for row in good})),
+        days=tuple(sorted(days | {near for day in days for near in _neighbours(day)})),
+        instruments=tuple(sorted({row["instrument"] for row in good})),
+        ids=IdRange(
+            fact.id_column,
+            min(row["id_lowest"] for row in good),
+            max(row["id_highest"] for row in good),
+        ),
+    )
+
+
+def _count(candidates: DataFrame, fact: Fact) -> Sequence[Row]:
+    """Count a kept batch once, by bronze file, day and listing: a few rows."""
+    good = F.size("faults") == 0
+    identity = ("exchange", "kind", "instrument", "instrument_uid")
+    grouped = candidates.groupBy("bronze_file", *identity, "year", "month", "day")
+    aggregates = [
+        F.count(F.lit(1)).alias("rows"),
+        F.count_if(~good).alias("rejected"),
+        *link_aggregates("id", fact.id_column, fact.id_column, good),
+    ]
+    if fact.dataset == "agg_trades":
+        aggregates += link_aggregates("seq", "first_trade_seq", "last_trade_seq", good)
+    return grouped.agg(*aggregates).collect()
+
+
+def _quarantine(context: Context, batch: Parsed, transaction: Transaction) -> None:
+    stamped = batch.refused.withColumns(
+        {
+            "run_id": F.lit(context.run_id),
+            "quarantined_at": F.lit(context.clock.now()),
+            "state": F.lit("open"),
+        }
+    ).select(*QUARANTINE.fieldNames())
+    context.tables.append(stamped, OPS_QUARANTINE, transaction)
+
+
+def _neighbours(day: int) -> tuple[int, int]:
+    """Return the dates, as yyyymmdd, before and after one."""
+    here = date(day // 10_000, day // 100 % 100, day % 100)
+    return int(f"{here - ONE_DAY:%Y%m%d}"), int(f"{here + ONE_DAY:%Y%m%d}")
+
+
+def _store_prints(
+    context: Context, fact: Fact, batch: Parsed, within: Slice, transaction: Transaction
+) -> None:
+    """Insert the first sighting of each print; later ones become sightings or conflicts."""
+    held = context.tables.read(fact.table).where(within.predicate())
+    first = batch.valid
+    if not (batch.is_unbroken and held.isEmpty()):
+        first, again = sightings.first_by_key(batch.valid, fact.table.key)
+        found = sightings.compare(again.unionByName(first), held, fact.id_column, fact.dataset)
+        context.tables.append(found.sightings, OPS_SIGHTINGS, transaction)
+        context.tables.append(found.conflicts, OPS_CONFLICTS, transaction)
+    context.tables.merge_new(first, fact.table, within, transaction)
+
+
+def _store_bars(
+    context: Context, fact: Fact, batch: Parsed, within: Slice, transaction: Transaction
+) -> None:
+    """Insert the exchange's bars whose content is new, as revisions."""
+    held = context.tables.read(fact.table).where(within.predicate())
+    fresh = new_revisions(batch.valid, held)
+    context.tables.merge_new(fresh, fact.table, within, transaction)
+
+
+FACTS = {
+    fact.dataset: fact
+    for fact in (
+        Fact("klines", SILVER_KLINES, "open_time_sent", klines.suite, _store_bars, in_ledger=False),
+        Fact("trades", SILVER_TRADES, "trade_seq", trades.suite, _store_prints, in_ledger=True),
+        Fact(
+            "agg_trades",
+            SILVER_AGG_TRADES,
+            "agg_id",
+            agg_trades.suite,
+            _store_prints,
+            in_ledger=True,
+        ),
+    )
+}

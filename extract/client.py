@@ -140,7 +140,7 @@ class Client:
 
     def _back_off(self, host: Host, error: TransientExtractError, attempt: int) -> None:
         """Wait as told by the exchange, else exponentially with full jitter."""
-        if error.retry_after_seconds is not None:
+        if error.retry_after_seconds:
             host.pause(error.retry_after_seconds, self.clock.now())
         elif attempt < self._patience.attempts:
             ceiling = self._patience.backoff_seconds * 2 ** (attempt - 1)

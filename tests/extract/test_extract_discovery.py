@@ -74,6 +74,18 @@ def test_a_snapshot_lands_raw_once_and_names_come_back(
     assert unified in {listing.unified for listing in found}
 
 
+def test_a_later_snapshot_lands_only_where_it_says_something_new(
+    asked: Callable[[str, str], Extraction], own_exchange: ReplayExchange, store: FolderStore
+) -> None:
+    own_exchange.order(Fault("clock_skew", path="*/exchangeInfo", seconds=-7200))
+    landed = [asked("binance", "spot").instruments(), asked("binance", "spot").instruments()]
+    own_exchange.order(Fault("bad_name", path="*/exchangeInfo", name="NEWUSDT"))
+    landed.append(asked("binance", "spot").instruments())
+
+    assert [one.files_created for one in landed] == [1, 0, 1]
+    assert "NEWUSDT" in {listing.instrument for listing in discovered(store, "binance", "spot")}
+
+
 def test_combos_are_discovered_though_nothing_unifies_them(
     asked: Callable[[str, str], Extraction], store: FolderStore
 ) -> None:

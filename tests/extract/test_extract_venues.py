@@ -302,8 +302,9 @@ def test_an_unknown_symbol_is_refused_with_the_exchanges_words(
 
 
 def test_deribit_falls_back_to_the_history_host_for_what_the_live_one_lacks(
-    own_exchange: ReplayExchange, opened: Open
+    own_exchange: ReplayExchange, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("extract.venues.deribit.PAGE", 100)
     own_exchange.order(Fault("empty_page", "deribit", "*by_instrument*", times=100))
     future = opened(own_exchange, "deribit/future")
     day_before = FUTURES_START - 2 * 86_400_000
@@ -329,6 +330,21 @@ def test_hourly_bars_come_whole_and_closed_only(exchange: ReplayExchange, opened
     bars = json.loads(bodies(spot.store)[key][0], parse_float=str)
     assert [bar[0] for bar in bars] == [day + hour * 3_600_000 for hour in range(24)]
     assert {len(bar) for bar in bars} == {12}
+
+
+@pytest.mark.parametrize("kind", ["empty_page", "reversed_page", "cut_body", "error_object"])
+@pytest.mark.parametrize("venue", ["binance/usdm", "deribit/future"])
+def test_a_passing_fault_costs_no_bar(
+    own_exchange: ReplayExchange, opened: Open, venue: str, kind: str
+) -> None:
+    own_exchange.order(Fault(kind, path="*/klines"), Fault(kind, path="*chart_data"))
+    asked = opened(own_exchange, venue)
+    name = "BTCUSDT" if venue == "binance/usdm" else "BTC-PERPETUAL"
+
+    landed = asked.bars(name, FUTURES_START, FUTURES_END)
+
+    assert landed.rows == 14
+    assert len(own_exchange.faults_left()) == 1
 
 
 def test_a_bar_that_has_not_closed_is_not_claimed(exchange: ReplayExchange, opened: Open) -> None:

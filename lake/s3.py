@@ -1,16 +1,19 @@
-"""The S3 object store, on boto3; objects are created with a conditional put."""
+"""The S3 object store, on boto3: conditional creates, one clear line for each of S3's faults."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from lake.clock import Clock, SystemClock
 from lake.errors import StorageError
 
 if TYPE_CHECKING:
@@ -19,33 +22,141 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TAKEN = frozenset({"PreconditionFailed", "412"})
-RACED = frozenset({"ConditionalRequestConflict", "409"})
 ABSENT = frozenset({"NoSuchKey", "404"})
-REFUSED = frozenset(
-    {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"}
+#: Another conditional write of the same key was under way and S3 judged neither: ask again.
+RACED = frozenset({"ConditionalRequestConflict", "OperationAborted"})
+WAITS_BEFORE_PUT_SECONDS = (0, 0.1, 0.3, 1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What can be wrong with a store: how boto3 or S3A puts it, what it means, what to do."""
+
+    signs: re.Pattern[str]
+    meaning: str
+    hint: str
+
+
+#: The more telling first: S3A wraps one sign into another.
+FAULTS = (
+    Fault(
+        re.compile(r"NoSuchBucket|UnknownStoreException"),
+        "the bucket does not exist",
+        "Create it first, or correct lake.root.",
+    ),
+    Fault(
+        re.compile(r"InvalidAccessKeyId"),
+        "S3 does not know the access key",
+        "Correct AWS_ACCESS_KEY_ID, or the profile or role in use.",
+    ),
+    Fault(
+        re.compile(r"SignatureDoesNotMatch"),
+        "the secret does not belong to the access key",
+        "Correct AWS_SECRET_ACCESS_KEY, or the profile in use.",
+    ),
+    Fault(
+        re.compile(r"NoCredentials|PartialCredentials|NoAuthWithAWS|Unable to load credentials"),
+        "no AWS credentials were found",
+        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile or role.",
+    ),
+    Fault(
+        re.compile(r"ExpiredToken|InvalidToken|TokenRefreshRequired"),
+        "the AWS session has expired",
+        "Sign in again, or renew AWS_SESSION_TOKEN.",
+    ),
+    Fault(
+        re.compile(r"PermanentRedirect|AuthorizationHeaderMalformed|AWSRedirectException"),
+        "the bucket is in another region",
+        "Set AWS_REGION to the bucket's own.",
+    ),
+    Fault(
+        re.compile(r"AccessDenied|Forbidden|Status Code: 403|^403$"),
+        "S3 refused the access",
+        "Check the access key, its secret and its rights on the bucket.",
+    ),
+    Fault(
+        re.compile(
+            r"ConnectionError|ConnectionClosed|ConnectException|UnknownHost|NoRouteToHost"
+            r"|(Connect|Read|Socket|Call)Timeout|SocketException|NoHttpResponse|AWSNoResponse"
+            r"|ResponseStreaming|IncompleteRead|Unable to execute HTTP request"
+        ),
+        "the connection to S3 was lost or never made",
+        "Check AWS_ENDPOINT_URL and the network, then run again: it goes on where it stopped.",
+    ),
+    Fault(
+        re.compile(r"SlowDown|ServiceUnavailable|Throttl|RequestLimitExceeded|Status Code: 503"),
+        "S3 stayed too busy",
+        "Run again later: it goes on where it stopped.",
+    ),
 )
+_FROM_S3 = re.compile(r"s3a?://|fs\.s3a|awssdk")
+# each frame below a call of the SDK names its time-outs: only what is said counts
+_STACK_FRAME = re.compile(r"^\s+at .*$", re.MULTILINE)
+
+
+def explained(text: str, where: str) -> StorageError | None:
+    """Return the fault of S3 that a Spark error's text tells of, or None where it tells of none.
+
+    Args:
+        text: the whole message, stack trace included, of what Spark raised.
+        where: what was being read or written.
+    """
+    said = _STACK_FRAME.sub("", text)
+    fault = _fault(said) if _FROM_S3.search(said) else None
+    return StorageError(fault.meaning, where=where, hint=fault.hint) if fault else None
+
+
+def endpoint() -> str | None:
+    """Return the address of an S3-compatible server, None where it is AWS itself."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+def region() -> str | None:
+    """Return the region to sign for; with a server of one's own, us-east-1 where none is named."""
+    named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
+    return named or ("us-east-1" if endpoint() else None)
 
 
 def open_client() -> S3Client:
-    """Open a client: address from AWS_ENDPOINT_URL(_S3), credentials by boto3's own chain."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    """Open a client: address from AWS_ENDPOINT_URL(_S3), credentials by boto3's own chain.
+
+    A lost connection is given up after at most 4 tries of 10 s, under a minute.
+
+    Raises:
+        StorageError: the profile, the credentials or the address in the environment make no sense.
+    """
+    address = endpoint()
     config = Config(
         signature_version="s3v4",
         connect_timeout=5,
-        read_timeout=60,
-        retries={"max_attempts": 5, "mode": "standard"},
-        s3={"addressing_style": "path" if endpoint else "auto"},
+        read_timeout=10,
+        retries={"total_max_attempts": 4, "mode": "standard"},
+        max_pool_connections=32,
+        s3={"addressing_style": "path" if address else "auto"},
     )
-    return boto3.client("s3", endpoint_url=endpoint, config=config)
+    try:
+        # a session of its own: boto3's shared one is not for threads and keeps old credentials
+        session = boto3.Session()
+        return session.client("s3", endpoint_url=address, region_name=region(), config=config)
+    except BotoCoreError as error:
+        fault = _fault(type(error).__name__)
+        hint = fault.hint if fault else "Check the AWS_ variables and ~/.aws/config."
+        raise StorageError(f"S3 can't be asked: {error}", hint=hint) from error
+    except ValueError as error:
+        hint = "Give AWS_ENDPOINT_URL as http://host:port or https://host."
+        raise StorageError(f"S3 can't be asked: {error}", hint=hint) from error
 
 
 class S3Store:
     """An object store under a prefix of an S3 bucket."""
 
-    def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
+    def __init__(
+        self, client: S3Client, bucket: str, prefix: str, clock: Clock | None = None
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._clock = clock or SystemClock()
         self._require_bucket()
 
     def create(self, key: str, content: bytes) -> bool:
@@ -95,6 +206,21 @@ class S3Store:
         return f"s3a://{self._bucket}/{self._prefix}{key}"
 
     def _put(self, key: str, content: bytes, condition: dict[str, str]) -> bool:
+        for wait in WAITS_BEFORE_PUT_SECONDS:
+            self._clock.sleep(wait)
+            try:
+                return self._put_once(key, content, condition)
+            except (ClientError, BotoCoreError) as error:
+                if not isinstance(error, ClientError) or _code(error) not in RACED:
+                    raise self._failed("write", key, error) from error
+                log.info("another write of s3://%s/%s%s is under way", *self._place(key))
+        raise StorageError(
+            "other writers kept the object busy",
+            where=self._where(key),
+            hint="Run again: it goes on where it stopped.",
+        )
+
+    def _put_once(self, key: str, content: bytes, condition: dict[str, str]) -> bool:
         try:
             self._client.put_object(
                 Bucket=self._bucket,
@@ -103,39 +229,46 @@ class S3Store:
                 **condition,  # type: ignore[arg-type]
             )
         except ClientError as error:
-            code = _code(error)
-            if code in TAKEN or code in ABSENT:
+            if _code(error) in TAKEN:
+                return self._is_own_retry(key, content, error)
+            if _code(error) in ABSENT and "IfMatch" in condition:
                 return False
-            if code in RACED:
-                log.info("a concurrent write of s3://%s/%s won", self._bucket, key)
-                return False
-            raise self._failed("write", key, error) from error
-        except BotoCoreError as error:
-            raise self._failed("write", key, error) from error
+            raise
         return True
 
+    def _is_own_retry(self, key: str, content: bytes, error: ClientError) -> bool:
+        """Tell whether it was our own first try, whose answer got lost, that took the key."""
+        tried_before = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+        return tried_before and self.read(key) == content
+
     def _require_bucket(self) -> None:
+        # a listing and not head_bucket: the answer to a HEAD says 403 without the reason
         try:
-            self._client.head_bucket(Bucket=self._bucket)
+            self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
         except (ClientError, BotoCoreError) as error:
             raise self._failed("open", "", error) from error
 
     def _failed(self, verb: str, key: str, error: ClientError | BotoCoreError) -> StorageError:
-        where = f"s3://{self._bucket}/{self._prefix}{key}"
-        if isinstance(error, NoCredentialsError):
-            hint = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile or role."
-            return StorageError("no AWS credentials were found", where=where, hint=hint)
         code = _code(error) if isinstance(error, ClientError) else type(error).__name__
-        if code in REFUSED:
-            hint = "Check the access key, its secret and its rights on the bucket."
-            return StorageError(f"S3 refused to {verb} ({code})", where=where, hint=hint)
-        if code in ("NoSuchBucket", "404"):
-            hint = "Create it first, or correct lake.root."
-            return StorageError(
-                f"the bucket '{self._bucket}' does not exist", where=where, hint=hint
-            )
-        hint = "Check the address (AWS_ENDPOINT_URL) and the network, then run again: it goes on."
-        return StorageError(f"S3 could not {verb} ({code}: {error})", where=where, hint=hint)
+        fault = _fault(code)
+        if fault is not None:
+            return StorageError(fault.meaning, where=self._where(key), hint=fault.hint)
+        return StorageError(
+            f"S3 could not {verb} ({code}: {error})",
+            where=self._where(key),
+            hint="Check AWS_ENDPOINT_URL and the bucket, then run again: it goes on.",
+        )
+
+    def _where(self, key: str) -> str:
+        bucket, prefix, name = self._place(key)
+        return f"s3://{bucket}/{prefix}{name} at {self._client.meta.endpoint_url}"
+
+    def _place(self, key: str) -> tuple[str, str, str]:
+        return self._bucket, self._prefix, key
+
+
+def _fault(text: str) -> Fault | None:
+    return next((fault for fault in FAULTS if fault.signs.search(text)), None)
 
 
 def _code(error: ClientError) -> str:

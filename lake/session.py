@@ -14,6 +14,9 @@ from lake.errors import SettingsError
 from lake.objects import is_s3
 from lake.settings import Settings, conf_folder
 
+CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+CHECKPOINTS_IN_S3 = "org.apache.spark.internal.io.cloud.AbortableStreamBasedCheckpointFileManager"
+
 
 def build_session(settings: Settings, name: str, *, master: str = "local[*]") -> SparkSession:
     """Return the session of this process, made with our defaults where there is none.
@@ -56,19 +59,32 @@ def _places(settings: Settings) -> dict[str, str]:
 
 
 def _s3() -> dict[str, str]:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    """S3A: the same address and credentials as boto3's, and no call that hangs for minutes."""
+    from lake.s3 import endpoint, region  # noqa: PLC0415 - boto3 only where S3 is used
+
     conf = {
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-        "spark.hadoop.fs.s3a.attempts.maximum": "5",
-        "spark.hadoop.fs.s3a.retry.limit": "4",
-        "spark.hadoop.fs.s3a.connection.establish.timeout": "5s",
+        # environment, profile, web identity, container, instance: boto3's chain
+        "spark.hadoop.fs.s3a.aws.credentials.provider": CREDENTIALS,
+        # 15 s is S3A's own floor. The SDK tries again within it; S3A's retries would multiply it
+        "spark.hadoop.fs.s3a.connection.request.timeout": "15s",
+        "spark.hadoop.fs.s3a.connection.establish.timeout": "15s",
+        "spark.hadoop.fs.s3a.connection.timeout": "15s",
+        "spark.hadoop.fs.s3a.attempts.maximum": "8",
+        "spark.hadoop.fs.s3a.retry.limit": "0",
+        # an upload may take longer, so it goes in smaller parts
+        "spark.hadoop.fs.s3a.connection.part.upload.timeout": "50s",
+        "spark.hadoop.fs.s3a.multipart.size": "16M",
+        # a checkpoint by rename is a copy in S3, and not atomic
+        "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINTS_IN_S3,
     }
-    if endpoint:
+    if (named := region()) is not None:
+        conf["spark.hadoop.fs.s3a.endpoint.region"] = named
+    if (address := endpoint()) is not None:
         conf |= {
-            "spark.hadoop.fs.s3a.endpoint": endpoint,
-            "spark.hadoop.fs.s3a.endpoint.region": os.environ.get("AWS_REGION", "us-east-1"),
+            "spark.hadoop.fs.s3a.endpoint": address,
             "spark.hadoop.fs.s3a.path.style.access": "true",
-            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(address.startswith("https")).lower(),
         }
     return conf
 

@@ -1,0 +1,74 @@
+# Sourced by the scripts of this folder: a server of this project runs in a folder that holds its data, its log, its
+# address and its process id, so that whoever knows the folder can stop it.
+
+source "$(dirname "${BASH_SOURCE[0]}")/../front-door.sh"
+tools="$here/.tools"
+
+# free_port: a loopback port that nothing listens on now.
+free_port() {
+    "$(find_python)" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# go_install PROGRAM MODULE VERSION: .tools/PROGRAM-VERSION, built from the module's checked source. What Go downloads
+# and compiles on the way is deleted afterwards.
+go_install() {
+    local program="$1" module="$2" version="$3" built
+    built="$tools/$program-$version"
+    [ -x "$built" ] && return
+    command -v go >/dev/null 2>&1 || fail "Go is needed to install $program $version and was not found. Install it from https://go.dev/dl, or put it on PATH."
+    mkdir -p "$tools" "$here/.cache"
+    exec 9>"$tools/.lock"
+    flock 9
+    if [ ! -x "$built" ]; then
+        say "building $program $version with $(go env GOVERSION) (first run, a minute or two)"
+        compile "$program" "$module" "$version" || fail "$program $version could not be built; see above."
+    fi
+    exec 9>&-
+}
+
+compile() {
+    local scratch="$here/.cache/go-$1" status=0
+    mkdir -p "$scratch/bin"
+    GOPATH="$scratch/path" GOCACHE="$scratch/cache" GOBIN="$scratch/bin" GOFLAGS=-trimpath go install "$2@$3" >&2 || status=1
+    [ "$status" -eq 0 ] && mv "$scratch/bin/$1" "$tools/$1-$3"
+    chmod -R +w "$scratch"
+    rm -rf "$scratch"
+    return "$status"
+}
+
+# start_service FOLDER URL COMMAND...: runs the command in the background until URL answers; prints nothing.
+# Returns 1 where another server has the port, the command ended or the URL did not answer in 20 seconds.
+start_service() {
+    local folder="$1" url="$2" status=0
+    shift 2
+    curl --silent --max-time 2 --output /dev/null "$url" || status=$?
+    # 7 is curl's word for a refused connection: nobody listens there
+    [ "$status" -eq 7 ] || { echo "another server answers at $url" >> "$folder/log"; return 1; }
+    "$@" >>"$folder/log" 2>&1 </dev/null 9>&- &
+    echo "$!" > "$folder/pid"
+    for _ in $(seq 200); do
+        curl --silent --fail --max-time 2 --output /dev/null "$url" && return
+        kill -0 "$(cat "$folder/pid")" 2>/dev/null || return 1
+        sleep 0.1
+    done
+    stop_service "$folder"
+    return 1
+}
+
+is_running() {
+    [ -f "$1/pid" ] && kill -0 "$(cat "$1/pid")" 2>/dev/null
+}
+
+# stop_service FOLDER: ends the server of this folder by its process id; done too where none runs.
+stop_service() {
+    local folder="$1" process
+    [ -f "$folder/pid" ] || return 0
+    process="$(cat "$folder/pid")"
+    kill "$process" 2>/dev/null || true
+    for _ in $(seq 100); do
+        kill -0 "$process" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$process" 2>/dev/null || true
+    rm -f "$folder/pid" "$folder/endpoint"
+}

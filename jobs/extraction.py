@@ -46,7 +46,7 @@ def land(lake: Lake, settings: Settings, selection: Selection) -> Extraction:
         total += landed
         found += [(segment.exchange, segment.kind, name) for name in names]
         for name in names:
-            tasks += _tasks(lake, settings, client, selection, segment, name)
+            tasks += _tasks(lake, client, settings, selection, (segment, name))
     total += run_all(tasks, settings.extract.workers)
     log.info(
         "bronze files=%d held=%d requests=%d bytes=%d rows=%d",
@@ -76,13 +76,9 @@ def _discover(
 
 
 def _tasks(
-    lake: Lake,
-    settings: Settings,
-    client: Client,
-    selection: Selection,
-    segment: Segment,
-    instrument: str,
+    lake: Lake, client: Client, settings: Settings, selection: Selection, what: tuple[Segment, str]
 ) -> list[Task]:
+    segment, instrument = what
     end = selection.end or lake.clock.now()
     common = {
         "exchange": segment.exchange,

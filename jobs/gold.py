@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812
 
 from expectations import ohlcv
 from jobs import gates, ledger
 from jobs.context import Context
+from jobs.options import Selection
 from jobs.silver import FACTS
 from jobs.streams import KEPT, application, drain
+from lake.clock import EPOCH, to_iso
 from lake.storage import Slice
 from lake.tables import (
     GOLD_OHLCV,
@@ -31,7 +33,9 @@ from transform import assemble, bars, grid, revisions
 log = logging.getLogger(__name__)
 
 #: The silver tables that bars are built from.
-SOURCES = ("trades", "agg_trades")
+SOURCES: tuple[bars.Source, ...] = ("trades", "agg_trades")
+EPOCH_DAY = date(1970, 1, 1)
+DAY_MICROS = 86_400_000_000
 IDENTITY = ("exchange", "kind", "instrument", "instrument_uid")
 #: Changed silver files a batch: rows are aggregated at once, so memory does not grow with them.
 FILES_PER_BATCH = 512
@@ -56,20 +60,28 @@ class Touched:
             instruments=tuple(sorted({instrument for _, _, instrument, _ in self.rows})),
         )
 
+    def listings(self) -> Slice:
+        """Return the literal slice of a table without days: venues and instruments."""
+        return Slice(self.silver().venues, (), self.silver().instruments)
+
     def gold(self, alias: str = "") -> str:
         """Return the literal slice of a gold table: months, days by bar_start, instruments."""
         dot = f"{alias}." if alias else ""
-        months = sorted({(day.year, day.month) for day in self.days})
-        listed = ", ".join(str(year * 100 + month) for year, month in months)
-        days = ", ".join(f"DATE'{day.isoformat()}'" for day in self.days)
-        venue = Slice(self.silver().venues, (), self.silver().instruments).predicate(alias)
-        return (
-            f"{venue} AND {dot}year * 100 + {dot}month IN ({listed})"
-            f" AND to_date({dot}bar_start) IN ({days})"
+        months = sorted({day.year * 100 + day.month for day in self.days})
+        days = ", ".join(str((day - EPOCH_DAY).days) for day in self.days)
+        after = self.days[-1] + timedelta(days=1)
+        return " AND ".join(
+            (
+                self.listings().predicate(alias),
+                f"{dot}year * 100 + {dot}month IN ({', '.join(map(str, months))})",
+                f"{dot}bar_start >= TIMESTAMP'{self.days[0]}T00:00:00Z'",
+                f"{dot}bar_start < TIMESTAMP'{after}T00:00:00Z'",
+                f"unix_micros({dot}bar_start) div {DAY_MICROS} IN ({days})",
+            )
         )
 
 
-def consume(context: Context, source: str) -> None:
+def consume(context: Context, source: bars.Source) -> None:
     """Follow the change feed of a silver table and bring the bars that it changes up to date."""
     table = FACTS[source].table
     if not context.tables.exists(table):
@@ -104,7 +116,7 @@ def follow(context: Context) -> None:
 def settle(context: Context) -> None:
     """Look again at days with bars that were not complete, or had not ended, when last seen."""
     bars_held = context.tables.read(GOLD_OHLCV)
-    day = F.to_date("bar_start").alias("day")
+    day = _day().alias("day")
     identity = ("exchange", "kind", "instrument")
     open_days = bars_held.where("NOT is_complete").select(*identity, day)
     marks = context.tables.read(OPS_WATERMARKS).where(F.col("table_name") == GOLD_OHLCV.name)
@@ -120,9 +132,12 @@ def settle(context: Context) -> None:
 
 
 def refresh_source_bars(
-    context: Context, table: Table, source: str, minutes: DataFrame, touched: Touched
+    context: Context, table: Table, source: bars.Source, minutes: DataFrame, touched: Touched
 ) -> None:
-    """Build the touched minutes of one source again from silver and keep what changed."""
+    """Build the touched minutes of one source again from silver and keep what changed.
+
+    A minute whose prints are all gone, as a rebuild can leave it, goes too.
+    """
     prints = context.tables.read(table).where(touched.silver().predicate())
     minute = grid.bar_start(F.col("trade_timestamp"), "1m")
     key = [*IDENTITY, "bar_start"]
@@ -134,7 +149,10 @@ def refresh_source_bars(
         within = f"t.built_from = '{source}' AND {touched.gold('t')}"
         held = context.tables.read(GOLD_SOURCE_BARS).alias("t").where(within)
         context.tables.upsert(_differing(fresh, held), GOLD_SOURCE_BARS, within)
-        _withdraw(context, source, minutes, fresh, held)
+        gone = held.join(minutes, key, "left_semi").join(fresh, key, "left_anti").persist(KEPT)
+        if not gone.isEmpty():
+            context.tables.remove(gone, GOLD_SOURCE_BARS, within)
+        gone.unpersist()
     finally:
         fresh.unpersist()
 
@@ -147,30 +165,17 @@ def _differing(fresh: DataFrame, held: DataFrame) -> DataFrame:
     return fresh.alias("f").join(held.alias("h"), condition, "left_anti")
 
 
-def _withdraw(
-    context: Context, source: str, minutes: DataFrame, fresh: DataFrame, held: DataFrame
-) -> None:
-    """Delete minute bars whose prints are all gone from silver, as a rebuild can leave them."""
-    key = [*IDENTITY, "bar_start"]
-    gone = held.join(minutes, key, "left_semi").join(fresh, key, "left_anti").select(*key).collect()
-    for row in gone:
-        identity = " AND ".join(f"{name} = '{row[name]}'" for name in IDENTITY)
-        moment = row["bar_start"].astimezone(UTC).isoformat()
-        where = f"built_from = '{source}' AND {identity} AND bar_start = TIMESTAMP'{moment}'"
-        context.tables.delete(GOLD_SOURCE_BARS, where)
-
-
 def refresh(context: Context, touched: Touched, batch_id: int) -> None:
-    """Bring `gold.ohlcv` of the touched days up to date: first the revisions, then the current rows.
+    """Bring `gold.ohlcv` of the touched days up to date: revisions first, then current rows.
 
     The revisions are the truth and the current rows their newest: a run killed between the two is
     mended by the next one.
     """
-    within = touched.gold()
+    within, listings = touched.gold(), touched.listings().predicate()
     candidates = assemble.candidates(
         context.tables.read(GOLD_SOURCE_BARS).where(within),
-        context.tables.read(OPS_CONTINUITY),
-        context.tables.read(OPS_CONFLICTS).where("state = 'open'"),
+        context.tables.read(OPS_CONTINUITY).where(listings),
+        context.tables.read(OPS_CONFLICTS).where(f"{listings} AND state = 'open'"),
         until(context),
     )
     known = context.tables.read(GOLD_OHLCV_REVISIONS).where(within)
@@ -224,12 +229,36 @@ def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int) -> Non
 
 def mark(context: Context, touched: Touched) -> None:
     """Move the complete-until marks of the touched instruments."""
-    within = Slice(touched.silver().venues, (), touched.silver().instruments)
-    marks = ledger.marks(context, GOLD_OHLCV.name, within, until(context))
+    marks = ledger.marks(context, GOLD_OHLCV.name, touched.listings(), until(context))
     context.tables.upsert(marks, OPS_WATERMARKS)
 
 
+def _day() -> Column:
+    """Return the UTC day of bar_start, whatever the session's zone is."""
+    return F.expr(f"date_from_unix_date(cast(unix_micros(bar_start) div {DAY_MICROS} AS INT))")
+
+
 def _touched(minutes: DataFrame) -> Touched:
-    day = F.to_date("bar_start").alias("day")
+    day = _day().alias("day")
     rows: Sequence[Row] = minutes.select(*IDENTITY[:3], day).distinct().collect()
     return Touched(tuple((*row[:3], row["day"]) for row in rows))
+
+
+def rebuild(context: Context, selection: Selection) -> None:
+    """Build all minutes of the selection again from silver, and every bar that they change.
+
+    Raises:
+        UsageError: silver holds nothing of the selection.
+    """
+    window = f"trade_timestamp >= TIMESTAMP'{to_iso(selection.start or EPOCH)}'"
+    window += f" AND trade_timestamp < TIMESTAMP'{to_iso(selection.end or context.clock.now())}'"
+    minute = grid.bar_start(F.col("trade_timestamp"), "1m").alias("bar_start")
+    for source in SOURCES:
+        table = FACTS[source].table
+        prints = context.tables.read(table).where(window)
+        minutes = prints.select(*IDENTITY, minute).distinct().persist(KEPT)
+        touched = _touched(minutes)
+        if touched.rows:
+            refresh_source_bars(context, table, source, minutes, touched)
+            refresh(context, touched, -1)
+        minutes.unpersist()

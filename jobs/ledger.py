@@ -178,9 +178,7 @@ def _holes(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim
     return missing.missing(held, claims, _rejected(context, fact, batch, suspects), fact.dataset)
 
 
-def _rejected(
-    context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim]
-) -> DataFrame:
+def _rejected(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim]) -> DataFrame:
     """Return the ids that were turned away; one that can't be read stands for its whole file."""
     files = [
         (claim.file, *claim.listing, claim.uid, held.first_id, held.last_id)

@@ -68,6 +68,7 @@ def run(context: Context, selection: Selection) -> dict[str, int]:
     refine(context)
     certificate = certify.certify(context, selection, extraction.instruments)
     certify.print_certificate(certificate, sys.stdout)
+    certificate.require()
     return {"files_landed": extraction.landed.files_created, **certificate.counts}
 
 

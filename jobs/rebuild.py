@@ -86,7 +86,7 @@ def _rebuild_prints(context: Context, fact: silver.Fact, selection: Selection) -
         raise UsageError("bronze holds nothing of this window", hint="Run the pipeline for it.")
     with silver.parsed(context, fact, lines_of(context, files)) as batch:
         silver.gate_batch(context, fact, batch, OUTSIDE_A_STREAM)
-        first, _ = sightings.first_by_key(batch.valid, fact.table.key)
+        first = sightings.first_by_key(batch.valid, fact.table.key).first
         window = _window(selection, listings)
         compared = [name for name in fact.table.schema.names if name not in LINEAGE]
         context.tables.correct(first.where(window), fact.table, window, compared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+X='MERGE INTO a USING b'
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,11 +126,7 @@ def write_batch(context: Context, fact: Fact, lines: DataFrame, transaction: Tra
         gate_batch(context, fact, batch, transaction.version)
         if batch.rejected:
             _quarantine(context, batch, transaction)
-        within = slice_of(batch, fact)
-        if within is not None:
-            fact.store(context, fact, batch, within, transaction)
-        if fact.in_ledger:
-            ledger.update(context, fact, batch)
+        publish(context, fact, batch, transaction)
         log.info(
             "%s batch=%d rows=%d rejected=%d",
             fact.table.name,
@@ -137,6 +134,15 @@ def write_batch(context: Context, fact: Fact, lines: DataFrame, transaction: Tra
             batch.rows,
             batch.rejected,
         )
+
+
+def publish(context: Context, fact: Fact, batch: Parsed, transaction: Transaction) -> None:
+    """Write the valid rows of a gated batch, and what its files claim to the ledger."""
+    within = slice_of(batch, fact)
+    if within is not None:
+        fact.store(context, fact, batch, within, transaction)
+    if fact.in_ledger:
+        ledger.update(context, fact, batch)
 
 
 def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> None:
@@ -226,8 +232,12 @@ def _store_prints(
     held = context.tables.read(fact.table).where(within.predicate())
     first = batch.valid
     if not (batch.is_unbroken and held.isEmpty()):
-        first, again = sightings.first_by_key(batch.valid, fact.table.key)
-        found = sightings.compare(again.unionByName(first), held, fact.id_column, fact.dataset)
+        first = sightings.first_by_key(batch.valid, fact.table.key).first
+        key = list(fact.table.key)
+        known = held.unionByName(
+            first.join(held.select(*key), key, "left_anti").select(held.columns)
+        )
+        found = sightings.compare(batch.valid, known, fact.id_column, fact.dataset)
         context.tables.append(found.sightings, OPS_SIGHTINGS, transaction)
         context.tables.append(found.conflicts, OPS_CONFLICTS, transaction)
     context.tables.merge_new(first, fact.table, within, transaction)

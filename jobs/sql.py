@@ -50,7 +50,7 @@ def sql(
     with open_context("sql", open_lake(env, sets or ())) as context:
         catalog.register(context)
         try:
-            answer = context.spark.sql(statement)
+            answer = context.spark.sql(catalog.with_views(context, statement))
             columns = answer.columns
             rows: Iterable[Row] = answer.toLocalIterator()
             print_rows(columns, rows, form, sys.stdout)
@@ -79,19 +79,23 @@ def print_rows(columns: Sequence[str], rows: Iterable[Row], form: Format, out: T
 
 def _plain(value: Any) -> Any:
     """Exact in JSON: decimals as text, times as ISO 8601 in UTC."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return _utc(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Row):
-        return {name: _plain(inner) for name, inner in value.asDict().items()}
-    if isinstance(value, dict):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value
+    match value:
+        case Decimal():
+            plain: Any = format(value, "f")
+        case datetime():
+            # Spark hands out naive datetimes in the machine's zone
+            plain = to_iso(value.astimezone())
+        case date():
+            plain = value.isoformat()
+        case Row():
+            plain = {name: _plain(inner) for name, inner in value.asDict().items()}
+        case dict():
+            plain = {str(name): _plain(inner) for name, inner in value.items()}
+        case list():
+            plain = [_plain(inner) for inner in value]
+        case _:
+            plain = value
+    return plain
 
 
 def _text(value: Any) -> str:
@@ -99,11 +103,6 @@ def _text(value: Any) -> str:
     if plain is None:
         return ""
     return json.dumps(plain, ensure_ascii=False) if isinstance(plain, dict | list) else str(plain)
-
-
-def _utc(value: datetime) -> str:
-    # Spark hands out naive datetimes in the machine's zone
-    return to_iso(value.astimezone())
 
 
 def _first_line(text: str) -> str:

@@ -25,7 +25,7 @@ Batch = Callable[[DataFrame, int], None]
 
 
 def bronze_lines(context: Context, dataset: str) -> DataFrame:
-    """Return the lines of a dataset's bronze files as a stream: `value`, `bronze_file` (its key)."""
+    """Return the lines of a dataset's bronze files as a stream: `value`, `bronze_file` (a key)."""
     return (
         context.spark.readStream.format("text")
         .option("maxFilesPerTrigger", context.settings.bronze.files_per_batch)
@@ -56,12 +56,11 @@ def has_bronze(context: Context, dataset: str) -> bool:
 
 def exchanges_in(context: Context, dataset: str) -> list[str]:
     """Return the exchanges of which anything of the dataset has landed."""
-    prefix = f"bronze/{dataset}/"
-    found: list[str] = []
-    for exchange in KINDS:
-        if next(context.store.names(f"{prefix}{exchange}/"), None) is not None:
-            found.append(exchange)
-    return found
+    return [
+        exchange
+        for exchange in KINDS
+        if next(context.store.names(f"bronze/{dataset}/{exchange}/"), None) is not None
+    ]
 
 
 def application(context: Context, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -173,6 +173,25 @@ class Tables:
             .execute()
         )
 
+    def correct(self, frame: DataFrame, table: Table, within: str, compared: Sequence[str]) -> None:
+        """Make the rows for which `within` holds the rows of `frame`, in one commit.
+
+        A row that differs in a column of `compared` is replaced, a new one inserted, one that
+        `frame` has not is deleted; equal rows are not written, so the change feed carries only
+        what changed. `within` is a predicate over the table's own columns, under alias `t`.
+        """
+        self.guard(table)
+        differs = " OR ".join(f"NOT t.{name} <=> s.{name}" for name in compared)
+        (
+            self._delta(table, frame.sparkSession)
+            .alias("t")
+            .merge(frame.alias("s"), f"{within} AND {_same_key(table)}")
+            .whenMatchedUpdateAll(condition=differs)
+            .whenNotMatchedInsertAll()
+            .whenNotMatchedBySourceDelete(condition=within)
+            .execute()
+        )
+
     def replace(self, frame: DataFrame, table: Table, where: str) -> None:
         """Replace exactly the rows for which `where` holds; others can't be touched or written."""
         self.guard(table)
@@ -182,6 +201,43 @@ class Tables:
             .mode("overwrite")
             .option("replaceWhere", where)
             .save(self.location(table))
+        )
+
+    def remove(self, keys: DataFrame, table: Table, within: str) -> None:
+        """Delete the rows whose key is in `keys`; `within` is as in `upsert`."""
+        self.guard(table)
+        (
+            self._delta(table, keys.sparkSession)
+            .alias("t")
+            .merge(keys.alias("s"), f"{within} AND {_same_key(table)}")
+            .whenMatchedDelete()
+            .execute()
+        )
+
+    def update(self, table: Table, where: str, values: Mapping[str, str]) -> None:
+        """Set text columns of the rows for which the SQL predicate holds."""
+        self.guard(table)
+        changes = {name: quoted(value) for name, value in values.items()}
+        self._delta(table, self.spark).update(where, changes)
+
+    def update_matching(
+        self,
+        keys: DataFrame,
+        table: Table,
+        on: Sequence[str],
+        where: str,
+        values: Mapping[str, str],
+    ) -> None:
+        """Set text columns of the rows with one of these keys for which `where` holds."""
+        self.guard(table)
+        same = " AND ".join(f"t.{name} = s.{name}" for name in on)
+        changes = {name: quoted(value) for name, value in values.items()}
+        (
+            self._delta(table, keys.sparkSession)
+            .alias("t")
+            .merge(keys.distinct().alias("s"), same)
+            .whenMatchedUpdate(condition=where, set=changes)
+            .execute()
         )
 
     def delete(self, table: Table, where: str) -> None:
@@ -236,4 +292,6 @@ def _among(column: str, values: Sequence[str]) -> str:
 def quoted(text: str) -> str:
     """Return the text as a SQL string literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    # Spark would put a variable's value in the place of ${name}, even within a literal
+    escaped = escaped.replace("$", "\\u0024")
     return f"'{escaped}'"

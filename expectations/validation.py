@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -56,7 +57,10 @@ def as_suite(table: str, expected: Sequence[Expected]) -> gx.ExpectationSuite:
         name=table,
         expectations=[
             ExpectColumnMaxToBeBetween(
-                column=each.name, max_value=each.allowed, severity=FailureSeverity(each.severity)
+                column=each.name,
+                max_value=each.allowed,
+                severity=FailureSeverity(each.severity),
+                description=f"{each.name}: at most {each.allowed} rows break it",
             )
             for each in expected
         ],
@@ -69,7 +73,8 @@ def as_row(expected: Sequence[Expected]) -> pd.DataFrame:
 
 
 def quiet(context: AbstractDataContext) -> None:
-    """Keep a context from calling home and from drawing progress bars."""
+    """Keep a context from calling home, drawing progress bars and telling what it sets up."""
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     context.enable_analytics(enable=False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
 

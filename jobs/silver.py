@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-X='MERGE INTO a USING b'
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

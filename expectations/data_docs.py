@@ -14,6 +14,7 @@ from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.data_context.file_data_context import FileDataContext
 
 from expectations.validation import Expected, as_row, as_suite, quiet
+from lake.errors import UsageError
 
 _SITE = Path("gx", "uncommitted", "data_docs", "local_site")
 Result = Mapping[str, Any]
@@ -22,7 +23,7 @@ Result = Mapping[str, Any]
 def build(results: Iterable[Result], folder: Path) -> Path:
     """Build the site from recorded results, a page a batch and attempt.
 
-    The recorded counts are validated again in detail; no table is read. What `folder` held before
+    The recorded counts are validated again in detail; no table is read. A former site in `folder`
     is replaced.
 
     Args:
@@ -31,7 +32,11 @@ def build(results: Iterable[Result], folder: Path) -> Path:
 
     Returns:
         The path of the site's index.html.
+
+    Raises:
+        UsageError: `folder` holds something else than a site of ours.
     """
+    _require_site_or_nothing(folder)
     with tempfile.TemporaryDirectory() as project:
         context = gx.get_context(mode="file", project_root_dir=project)
         quiet(context)
@@ -41,6 +46,16 @@ def build(results: Iterable[Result], folder: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(Path(project) / _SITE, folder)
     return folder / "index.html"
+
+
+def _require_site_or_nothing(folder: Path) -> None:
+    is_site = (folder / "index.html").is_file() and (folder / "static").is_dir()
+    if folder.exists() and not is_site and (folder.is_file() or any(folder.iterdir())):
+        raise UsageError(
+            "the folder for the Data Docs holds something else",
+            where=str(folder),
+            hint="Name a folder that is empty or does not exist yet.",
+        )
 
 
 def _batches(results: Iterable[Result]) -> Sequence[Sequence[Result]]:

@@ -8,6 +8,7 @@ import batches as b
 import pytest
 
 from expectations import data_docs, validation
+from lake.errors import UsageError
 
 REJECTED = '{"rows": 3, "allowed": 20}'
 BROKEN = '{"rows": 2, "allowed": 0, "example": {"price": "0"}}'
@@ -38,15 +39,11 @@ RESULTS = [
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    (folder / "old.html").write_text("of another build")
-    return data_docs.build(RESULTS, folder)
+    return data_docs.build(RESULTS, tmp_path / "docs")
 
 
-def test_the_site_has_a_page_a_batch_and_nothing_of_another_build(site: Path) -> None:
+def test_the_site_has_a_page_a_batch(site: Path) -> None:
     assert site.name == "index.html"
-    assert not (site.parent / "old.html").exists()
     assert len(list((site.parent / "validations").rglob("*.html"))) == 2
     index = site.read_text()
     assert "silver.trades batch 1 attempt 1 of run run-1" in index
@@ -67,3 +64,18 @@ def test_a_page_shows_each_expectation_with_what_was_counted(site: Path) -> None
 
 def test_a_gate_works_on_after_the_site_was_built(site: Path) -> None:
     assert validation.failed("t", [validation.Expected("fails", "critical", 1)]) == {"fails"}
+
+
+def test_a_former_site_is_replaced(site: Path) -> None:
+    again = data_docs.build(RESULTS[2:], site.parent)
+
+    assert len(list((again.parent / "validations").rglob("*.html"))) == 1
+
+
+def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("of someone")
+
+    with pytest.raises(UsageError, match="holds something else"):
+        data_docs.build(RESULTS, tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

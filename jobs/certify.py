@@ -17,7 +17,6 @@ from jobs.options import Selection
 from jobs.streams import KEPT
 from lake.clock import EPOCH, to_iso
 from lake.errors import GateError
-from lake.schemas import RECONCILIATION
 from lake.storage import Slice
 from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION
 from transform import reconcile
@@ -114,9 +113,10 @@ def _kept(
         window=window,
         checked_at=context.clock.now(),
     )
-    rows = summary.collect()
-    frame = context.spark.createDataFrame(rows, RECONCILIATION)
-    context.tables.append(frame, OPS_RECONCILIATION)
+    kept = summary.persist(KEPT)
+    rows = kept.collect()
+    context.tables.append(kept, OPS_RECONCILIATION)
+    kept.unpersist()
     order = ("exchange", "kind", "instrument", "bar_interval", "bar_start", "field")
     return Certificate(window, rows, comparison.differences.orderBy(*order).limit(SHOWN).collect())
 

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from expectations import gate
 from jobs.context import Context
+from lake.frames import local_frame
 from lake.tables import OPS_GATE_RESULTS
 
 
@@ -50,7 +51,7 @@ def require(
     results = [result for outcome in outcomes for result in outcome.results]
     names = OPS_GATE_RESULTS.schema.names
     records = [tuple(result[name] for name in names) for result in results]
-    frame = context.spark.createDataFrame(records, OPS_GATE_RESULTS.schema)
+    frame = local_frame(context.spark, records, OPS_GATE_RESULTS.schema)
     context.tables.append(frame, OPS_GATE_RESULTS)
     for outcome in outcomes:
         outcome.require()

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import types as T  # noqa: N812
 
 from jobs.context import Context
 from jobs.streams import KEPT
 from lake.bronze import ALL_INSTRUMENTS, BronzeName, parse_name
 from lake.clock import from_millis
-from lake.schemas import CONTINUITY, WATERMARKS
+from lake.frames import local_frame
+from lake.schemas import CONTINUITY, IDENTITY, QUARANTINE, WATERMARKS
 from lake.storage import IdRange, Slice, quoted
 from lake.tables import OPS_CONTINUITY, SILVER_INSTRUMENTS
 from transform import continuity, missing
@@ -23,6 +25,10 @@ from transform.chains import Chain
 if TYPE_CHECKING:
     from jobs.silver import Fact, Parsed
 
+#: The files of which rows were turned away, and the ids that they claim.
+CLAIMED = T.StructType(
+    [QUARANTINE["bronze_file"], *IDENTITY, CONTINUITY["first_id"], CONTINUITY["last_id"]]
+)
 INVALIDATED = "invalidated_by_the_exchange"
 Listing = tuple[str, str, str]
 
@@ -162,7 +168,7 @@ def _suspects(claims: Sequence[Claim], current: Sequence[Row]) -> list[Claim]:
 
 def _holes(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim]) -> DataFrame:
     if not suspects:
-        return context.spark.createDataFrame([], CONTINUITY)
+        return local_frame(context.spark, [], CONTINUITY)
     claims = _frame(context, fact.dataset, suspects)
     covers = [claim.name.coverage for claim in suspects]
     within = Slice(
@@ -185,9 +191,7 @@ def _rejected(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Cl
         for claim in suspects
         for held in [claim.name.coverage]
     ]
-    columns = "bronze_file STRING, exchange STRING, kind STRING, instrument STRING, "
-    columns += "instrument_uid STRING, first_id BIGINT, last_id BIGINT"
-    claimed = context.spark.createDataFrame(files, columns)
+    claimed = local_frame(context.spark, files, CLAIMED)
     refused = batch.candidates.where(F.size("faults") > 0).select(
         "bronze_file", F.col(fact.id_column).alias("id"), "faults"
     )
@@ -202,7 +206,7 @@ def _rejected(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Cl
 
 def _frame(context: Context, dataset: str, claims: Sequence[Claim]) -> DataFrame:
     rows = [claim.row(dataset) for claim in claims]
-    return context.spark.createDataFrame(rows, continuity.CLAIMS)
+    return local_frame(context.spark, rows, continuity.CLAIMS)
 
 
 def _scope(dataset: str, claims: Sequence[Claim]) -> str:

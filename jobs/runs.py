@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from jobs.context import Context
 from lake.errors import CandlelakeError
+from lake.frames import local_frame
 from lake.tables import OPS_RUNS
 
 
@@ -32,5 +33,5 @@ def recorded(context: Context, job: str) -> Iterator[dict[str, int]]:
             counts,
             message,
         )
-        frame = context.spark.createDataFrame([row], OPS_RUNS.schema)
+        frame = local_frame(context.spark, [row], OPS_RUNS.schema)
         context.tables.append(frame, OPS_RUNS)

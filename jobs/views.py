@@ -12,6 +12,7 @@ from jobs.context import Context
 from lake.bronze import SUFFIX, BronzeName, parse_name
 from lake.clock import from_millis
 from lake.errors import BronzeError
+from lake.frames import local_frame
 from lake.schemas import IDENTITY, KLINES
 from lake.tables import (
     GOLD_OHLCV,
@@ -80,7 +81,7 @@ def _landed(context: Context) -> DataFrame:
         times = (from_millis(name.coverage.from_ms), from_millis(name.coverage.until_ms))
         interval = name.tag.split("-")[0]
         rows.append((*listing, uids.get(listing, name.instrument), interval, name.mode, *times))
-    return context.spark.createDataFrame(rows, LANDED)
+    return local_frame(context.spark, rows, LANDED)
 
 
 def _bar_files(context: Context) -> list[BronzeName]:

@@ -16,7 +16,8 @@ while [ $# -gt 0 ]; do
 done
 job="${arguments[0]:-}"
 case "$job" in
-    ""|-h|--help) echo "usage: ./spark-submit.sh JOB [options]   (jobs: $jobs; each has --help)" >&2; [ -n "$job" ] && exit 0 || exit 2 ;;
+    -h|--help) echo "usage: ./spark-submit.sh JOB [options]   (jobs: $jobs; each has --help)"; exit 0 ;;
+    "") echo "usage: ./spark-submit.sh JOB [options]   (jobs: $jobs; each has --help)" >&2; exit 2 ;;
 esac
 [ -f "$here/jobs/$job.py" ] && [[ " $jobs " == *" $job "* ]] || fail "there is no job '$job'. Jobs: $jobs"
 

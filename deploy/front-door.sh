@@ -16,13 +16,13 @@ find_python() {
             return
         fi
     done
-    fail "Python 3.11, 3.12 or 3.13 is needed and was not found ($(python3 --version 2>&1 || true)). Install one, or set PYTHON to it."
+    fail "Python 3.11, 3.12 or 3.13 is needed and was not found ($({ command -v python3 >/dev/null && python3 --version; } 2>&1 || echo "no python3 on the PATH")). Install one, or set PYTHON to it."
 }
 
 check_java() {
     local java="${JAVA_HOME:+$JAVA_HOME/bin/}java" version
     command -v "$java" >/dev/null 2>&1 || fail "Java 17 or newer is needed and was not found. Install one, or set JAVA_HOME to it."
-    version="$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)"
+    version="$({ "$java" -version 2>&1 || true; } | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)"
     [ "${version:-0}" -ge 17 ] || fail "Java 17 or newer is needed; $java is version ${version:-unknown}. Set JAVA_HOME to a newer one."
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812
 
 from expectations import instruments as suites
@@ -31,23 +31,40 @@ def consume(context: Context) -> None:
 
 
 def write_batch(context: Context, lines: DataFrame, batch_id: int) -> None:
-    """Fold a batch of snapshots into the history of the listings, a venue's kind at a time."""
+    """Fold a batch of snapshots into the history of the listings, one after the other."""
     observed = instruments.observed(envelopes.read(lines)).persist(KEPT)
     try:
-        for venue in observed.select("exchange", "kind").distinct().collect():
-            where = f"exchange = {quoted(venue['exchange'])} AND kind = {quoted(venue['kind'])}"
-            current = context.tables.read(SILVER_INSTRUMENTS).where(where)
-            history = instruments.history(current, observed.where(where)).persist(KEPT)
-            try:
-                _gate(context, history, batch_id)
-                changed = _differs(history, current)
-                if changed:
-                    context.tables.replace(history, SILVER_INSTRUMENTS, where)
-                log.info("%s %s changed=%s", NAME, where, changed)
-            finally:
-                history.unpersist()
+        snapshots = observed.select("exchange", "kind", "snapshot_at").distinct()
+        for taken in snapshots.orderBy("snapshot_at", "exchange", "kind").collect():
+            _fold(context, observed, taken, batch_id)
     finally:
         observed.unpersist()
+
+
+def _fold(context: Context, observed: DataFrame, taken: Row, batch_id: int) -> None:
+    where = f"exchange = {quoted(taken['exchange'])} AND kind = {quoted(taken['kind'])}"
+    current = context.tables.read(SILVER_INSTRUMENTS).where(where)
+    if _is_stale(current, taken):
+        log.warning("%s passed over a snapshot from before what is known: %s", NAME, where)
+        return
+    snapshot = observed.where(where).where(F.col("snapshot_at") == F.lit(taken["snapshot_at"]))
+    history = instruments.history(current, snapshot).persist(KEPT)
+    try:
+        changed = _differs(history, current)
+        if changed:
+            checks = [(NAME, history, suites.suite())]
+            gates.require(context, checks, batch_id=batch_id, rows=history.count())
+            context.tables.replace(history, SILVER_INSTRUMENTS, where)
+        log.info("%s %s changed=%s", NAME, where, changed)
+    finally:
+        history.unpersist()
+
+
+def _is_stale(current: DataFrame, taken: Row) -> bool:
+    """Tell whether a snapshot is older than the newest change that another one has shown."""
+    shown = current.where("valid_from_observed OR valid_to IS NOT NULL")
+    newest = shown.agg(F.max(F.greatest("valid_from", "valid_to")).alias("at")).collect()[0]["at"]
+    return newest is not None and taken["snapshot_at"] < newest
 
 
 def _differs(history: DataFrame, current: DataFrame) -> bool:
@@ -57,8 +74,3 @@ def _differs(history: DataFrame, current: DataFrame) -> bool:
         history.select(*texts).exceptAll(current.select(*texts)).isEmpty()
         and current.select(*texts).exceptAll(history.select(*texts)).isEmpty()
     )
-
-
-def _gate(context: Context, history: DataFrame, batch_id: int) -> None:
-    checks = [(SILVER_INSTRUMENTS.name, history, suites.suite())]
-    gates.require(context, checks, batch_id=batch_id, rows=history.count())

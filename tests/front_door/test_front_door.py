@@ -131,7 +131,6 @@ def test_a_java_that_is_too_old_is_named(
     assert "JAVA_HOME" in line
 
 
-@pytest.mark.xfail(reason="front-door.sh ends without a word where `java -version` fails")
 @DOORS
 def test_a_java_that_does_not_start_is_named(machine: Machine, command: tuple[str, ...]) -> None:
     """macOS has a `java` that only says that there is no Java."""

@@ -1,0 +1,161 @@
+"""Binance's trades and aggregate trades: bronze envelopes to candidates for silver.
+
+Three sources, one meaning: REST answers, websocket frames and lines of the bulk archive. Prices
+and quantities are text in all of them, so every digit is checked before it is cast.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from lake import schemas
+from transform import binance_answers, columns, exact_json, listings, rows
+from transform.binance_answers import EXCHANGE, archived, cell
+from transform.binance_klines import klines
+from transform.columns import Fault
+
+__all__ = ["EXCHANGE", "PARSER_VERSION", "agg_trades", "klines", "trades"]
+
+PARSER_VERSION = 1
+_ID, _FLAG = r"-?\d{1,18}", "(?i:true|false)"
+_PRICE, _QUANTITY = columns.fits(schemas.PRICE), columns.fits(schemas.QUANTITY)
+_AMOUNT = columns.fits(schemas.AMOUNT)
+_AGG_TRADE_LINE = rf"^{_ID},{_PRICE},{_QUANTITY},{_ID},{_ID},{_ID},{_FLAG}(?:,{_FLAG})?\z"
+#: Streams leave the quote quantity out.
+_TRADE_LINE = rf"^{_ID},{_PRICE},{_QUANTITY},(?:{_AMOUNT})?,{_ID},{_FLAG}(?:,{_FLAG})?\z"
+_AGG_TRADE = ("a", "p", "q", "f", "l", "T", "m")
+_REST_TRADE = ("id", "price", "qty", "quoteQty", "time", "isBuyerMaker")
+_STREAM_TRADE = ("t", "p", "q", "m", "X", "s")
+#: What the raw trade stream of futures says of a print (`X`).
+_PRINT_KINDS = {"MARKET": "book", "INSURANCE_FUND": "insurance_fund", "ADL": "adl"}
+#: What Binance does not say of a trade.
+_UNSAID = ("mark_price", "index_price", "iv", "liquidation", "block_trade_id", "combo_id")
+
+
+def agg_trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
+    """Read aggregate trades into candidates of `silver.agg_trades`.
+
+    Args:
+        envelopes: as `transform.envelopes.read` returns them.
+        instruments: rows of `silver.instruments`; COIN-M needs its contract size.
+    """
+    exploded = binance_answers.explode(envelopes, "agg_trades")
+    keyed = _objects(exploded, (*_AGG_TRADE, "s"))
+    of_json = F.array(*[F.col(f"object.{name}") for name in _AGG_TRADE])
+    fields = {
+        "agg_id": columns.integer(cell(0), "agg_id"),
+        "price": columns.decimal(cell(1), "price", schemas.PRICE),
+        "quantity": columns.decimal(cell(2), "quantity", schemas.QUANTITY),
+        "first_trade_seq": columns.integer(cell(3), "first_trade_id"),
+        "last_trade_seq": columns.integer(cell(4), "last_trade_id"),
+        "exchange_timestamp": columns.integer(cell(5), "trade_time"),
+        "buyer_is_maker": columns.flag(cell(6), "buyer_is_maker"),
+    }
+    typed = binance_answers.typed(keyed, of_json, fields, _AGG_TRADE_LINE)
+    return rows.candidates(
+        _valued(typed, instruments),
+        text=binance_answers.text_faults(fields, counts=(7, 8)),
+        rules=_rules(rows.agg_trade_rules()),
+        schema=schemas.AGG_TRADES,
+    )
+
+
+def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
+    """Read trades into candidates of `silver.trades`; the arguments are those of `agg_trades`."""
+    exploded = binance_answers.explode(envelopes, "trades")
+    keyed = _objects(exploded, (*_REST_TRADE, *_STREAM_TRADE))
+    # COIN-M has the base quantity in this place, USD-M cuts its own at 2 decimals
+    sent = F.when(F.col("kind") != "coinm", cell(3))
+    fields = {
+        "trade_seq": columns.integer(cell(0), "trade_id"),
+        "price": columns.decimal(cell(1), "price", schemas.PRICE),
+        "quantity": columns.decimal(cell(2), "quantity", schemas.QUANTITY),
+        "quote_quantity_sent": columns.decimal(
+            sent, "quote_quantity_sent", schemas.AMOUNT, required=False
+        ),
+        "exchange_timestamp": columns.integer(cell(4), "trade_time"),
+        "buyer_is_maker": columns.flag(cell(5), "buyer_is_maker"),
+    }
+    typed = binance_answers.typed(keyed, _trade_cells(), fields, _TRADE_LINE).withColumns(
+        {
+            "trade_id": F.col("trade_seq").cast("string"),
+            "print_kind": _print_kind(),
+            **{name: F.lit(None) for name in _UNSAID},
+        }
+    )
+    return rows.candidates(
+        _valued(typed, instruments),
+        text=binance_answers.text_faults(fields, counts=(6, 7)),
+        rules=_rules(rows.trade_rules()),
+        schema=schemas.TRADES,
+    )
+
+
+def _objects(exploded: DataFrame, names: tuple[str, ...]) -> DataFrame:
+    """Add `object`, a JSON element's values by name as text, and the `sent_instrument`."""
+    schema = ", ".join(f"{name} STRING" for name in names)
+    parsed = F.when(~archived(), exact_json.fields(F.col("element"), schema))
+    return exploded.withColumn("object", parsed).withColumn("sent_instrument", F.col("object.s"))
+
+
+def _trade_cells() -> Column:
+    """Return a JSON trade's values in the order of the archive's columns, REST or stream."""
+    value = {name: F.col(f"object.{name}") for name in (*_REST_TRADE, *_STREAM_TRADE)}
+    # `t` is the id and `T` the time: one struct can't hold both
+    time = exact_json.fields(F.col("element"), "T STRING")["T"]
+    return F.array(
+        F.coalesce(value["id"], value["t"]),
+        F.coalesce(value["price"], value["p"]),
+        F.coalesce(value["qty"], value["q"]),
+        value["quoteQty"],
+        F.coalesce(value["time"], time),
+        F.coalesce(value["isBuyerMaker"], value["m"]),
+    )
+
+
+def _print_kind() -> Column:
+    said = F.col("object.X")
+    known = [F.when(said == word, kind) for word, kind in _PRINT_KINDS.items()]
+    return F.when(said.isNull(), "book").otherwise(F.coalesce(*known, F.lit("unknown")))
+
+
+def _valued(typed: DataFrame, instruments: DataFrame) -> DataFrame:
+    """Add time, side, units, value and lineage to trades of either dataset."""
+    timed = typed.withColumns(
+        {
+            "instrument": F.coalesce(F.nullif("instrument", F.lit("")), "sent_instrument"),
+            "trade_timestamp": F.timestamp_micros(columns.micros(F.col("exchange_timestamp"))),
+            "taker_side": F.when(F.col("buyer_is_maker"), "sell").when(
+                ~F.col("buyer_is_maker"), "buy"
+            ),
+            "price_by_quantity": F.try_multiply("price", "quantity"),
+            "source": F.col("mode"),
+            "parser_version": F.lit(PARSER_VERSION),
+        }
+    )
+    known = listings.attach(timed, instruments, at="trade_timestamp")
+    coinm = F.col("kind") == "coinm"
+    size = F.when(coinm, F.col("listing.contract_size")).otherwise(F.lit(1).cast(schemas.PRICE))
+    by_contract = F.try_multiply("quantity", "listing.contract_size")
+    value = F.when(coinm, by_contract).otherwise(F.col("price_by_quantity"))
+    return known.withColumns(
+        {
+            "instrument_uid": listings.uid(),
+            "base_unit": F.col("listing.base_unit"),
+            "quote_unit": F.col("listing.quote_unit"),
+            "quantity_unit": F.when(coinm, "contract").otherwise(F.col("listing.base_unit")),
+            "contract_size": size,
+            "quote_quantity": value,
+            **columns.day("trade_timestamp"),
+        }
+    )
+
+
+def _rules(of_table: list[Fault]) -> list[Fault]:
+    unsized = (F.col("kind") == "coinm") & F.col("contract_size").isNull()
+    return [
+        *of_table,
+        *binance_answers.rules("exchange_timestamp"),
+        Fault(unsized, "instrument_unknown"),
+    ]

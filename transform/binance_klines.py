@@ -1,0 +1,111 @@
+"""Binance's own bars: bronze envelopes to candidates of `silver.klines`, kept as published."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from lake import schemas
+from transform import binance_answers, columns, intervals, listings, rows
+from transform.binance_answers import archived, cell
+from transform.columns import Field
+
+PARSER_VERSION = 1
+_TIME, _COUNT = r"-?\d{1,18}", r"-?\d{1,18}"
+_PRICES = ",".join([columns.fits(schemas.PRICE)] * 4)
+_AMOUNT = columns.fits(schemas.AMOUNT)
+_LINE = rf"^{_TIME},{_PRICES},{_AMOUNT},{_TIME},{_AMOUNT},{_COUNT},{_AMOUNT},{_AMOUNT},[^,]*\z"
+_ZIP_INTERVAL = r"-(\d+(?:s|m|h|d|w|mo|M))-\d{4}-\d{2}(?:-\d{2})?\.zip"
+
+
+def klines(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
+    """Read bars into candidates of `silver.klines`.
+
+    Bars that had not ended when the answer came are left out: only final content opens a
+    revision, and bronze keeps them. The archive holds final bars only.
+
+    Args:
+        envelopes: as `transform.envelopes.read` returns them; `request` names the interval.
+        instruments: rows of `silver.instruments`.
+    """
+    named = envelopes.withColumn("bar_interval", _interval())
+    exploded = binance_answers.explode(named, "klines")
+    of_json = F.from_json("element", "array<string>")
+    typed = binance_answers.typed(exploded, of_json, _fields(), _LINE)
+    timed = typed.withColumns(
+        {
+            "open_time": _moment("open_time_sent"),
+            "close_time": _moment("close_time_sent"),
+            "ignored_sent": cell(11),
+            "is_closed": F.lit(True),
+            "revision": F.lit(0),
+            "sent_instrument": F.lit(None).cast("string"),
+            "source": F.col("mode"),
+            "parser_version": F.lit(PARSER_VERSION),
+        }
+    )
+    known = listings.attach(timed.where(~_forming()), instruments, at="open_time")
+    described = known.withColumns(
+        {
+            "instrument_uid": listings.uid(),
+            "findings": _findings(),
+            **columns.day("open_time"),
+        }
+    )
+    return rows.candidates(
+        described,
+        text=binance_answers.text_faults(_fields(), counts=(12,)),
+        rules=[*rows.kline_rules(), *binance_answers.rules("open_time_sent")],
+        schema=schemas.KLINES,
+    )
+
+
+def _interval() -> Column:
+    asked = F.get_json_object("request", "$.params.interval")
+    zipped = F.regexp_extract("request", _ZIP_INTERVAL, 1)
+    return intervals.named(intervals.BINANCE, F.coalesce(asked, zipped))
+
+
+def _fields() -> dict[str, Field]:
+    prices = ("open", "high", "low", "close")
+    amounts = {
+        "volume_sent": 5,
+        "quote_volume_sent": 7,
+        "taker_buy_volume_sent": 9,
+        "taker_buy_quote_volume_sent": 10,
+    }
+    return {
+        "open_time_sent": columns.integer(cell(0), "open_time"),
+        **{
+            name: columns.decimal(cell(place), name, schemas.PRICE)
+            for place, name in enumerate(prices, start=1)
+        },
+        "close_time_sent": columns.integer(cell(6), "close_time"),
+        "trade_count": columns.integer(cell(8), "trade_count"),
+        **{
+            name: columns.decimal(cell(place), name, schemas.AMOUNT)
+            for name, place in amounts.items()
+        },
+    }
+
+
+def _moment(sent: str) -> Column:
+    return F.timestamp_micros(columns.micros(F.col(sent)))
+
+
+def _tick() -> Column:
+    """Return one unit of the row's clock in microseconds: a bar closes one before its end."""
+    return F.when(F.col("open_time_sent") >= columns.FIRST_MICROSECONDS, 1).otherwise(1000)
+
+
+def _forming() -> Column:
+    end = F.unix_micros("close_time") + _tick()
+    forming = ~archived() & (end > F.unix_micros("end_download_timestamp"))
+    return F.coalesce(forming, F.lit(False)) & F.col("text_is_sound")
+
+
+def _findings() -> Column:
+    interval = F.col("bar_interval")
+    return rows.kline_findings(
+        intervals.length(interval), intervals.grid_offset(interval), tick=_tick()
+    )

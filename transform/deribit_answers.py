@@ -1,0 +1,112 @@
+"""Deribit's answers taken apart: the JSON-RPC envelope, its trades, its parallel arrays of bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import types as T  # noqa: N812
+
+from transform import columns, envelopes, exact_json
+from transform.columns import Fault, Field
+
+EXCHANGE = "deribit"
+KINDS = ("future", "option", "spot", "future_combo", "option_combo")
+CHART = ("ticks", "open", "high", "low", "close", "volume", "cost")
+_RESULT = "result STRUCT<trades ARRAY<STRING>>, params STRUCT<data ARRAY<STRING>>"
+_CHART_RESULT = ", ".join(f"{name}: ARRAY<STRING>" for name in CHART)
+
+
+def trades(answers: DataFrame, names: Iterable[str]) -> DataFrame:
+    """Explode answers and websocket frames into trades, with `object`: their values by name."""
+    body = F.col("marked")
+    parsed = _answers(answers).withColumn("answer", exact_json.fields(body, _RESULT))
+    elements = F.coalesce("answer.result.trades", "answer.params.data")
+    schema = ", ".join(f"{name} STRING" for name in names)
+    exploded = envelopes.explode(
+        parsed, exchange=EXCHANGE, dataset="trades", elements=elements, fault=_fault()
+    )
+    return exploded.withColumns(
+        {
+            "object": exact_json.fields(F.col("element"), schema),
+            "payload": exact_json.restored(F.col("element")),
+        }
+    )
+
+
+def bars(answers: DataFrame) -> DataFrame:
+    """Explode chart answers into bars, with `object`: the values of each place of the arrays.
+
+    `answered_at` is the server's own clock when it answered, in microseconds. An array that is
+    shorter than another leaves nulls; one that is missing makes the answer faulty.
+    """
+    schema = f"result STRUCT<status: STRING, {_CHART_RESULT}>, usOut STRING"
+    parsed = _answers(answers).withColumn("answer", exact_json.fields(F.col("marked"), schema))
+    arrays = [F.col(f"answer.result.{name}") for name in CHART]
+    whole = F.concat(*[F.size(array) for array in arrays]).isNotNull()
+    zipped = F.transform(F.arrays_zip(*arrays), F.to_json)
+    no_data = F.col("answer.result.status") == "no_data"
+    elements = F.when(whole, zipped).when(no_data, F.array().cast("array<string>"))
+    timed = parsed.withColumn("answered_at", exact_json.number(F.col("answer.usOut")))
+    exploded = envelopes.explode(
+        timed, exchange=EXCHANGE, dataset="klines", elements=elements, fault=_fault()
+    )
+    names = ", ".join(f"{name} STRING" for name in CHART)
+    return exploded.withColumns(
+        {
+            "object": exact_json.fields(F.col("element"), names),
+            "payload": exact_json.restored(F.col("element")),
+            "answered_at": F.col("answered_at").try_cast("bigint"),
+        }
+    )
+
+
+def sent(name: str) -> Column:
+    """Return a value as text, null where it is absent."""
+    return exact_json.text(F.col(f"object.{name}"))
+
+
+def number(name: str, called: str, kind: T.DecimalType, *, required: bool = True) -> Field:
+    """Read a JSON number exactly into a decimal."""
+    field = F.col(f"object.{name}")
+    return columns.json_number(field, exact_json.number(field), called, kind, required=required)
+
+
+def integer(name: str, called: str | None = None) -> Field:
+    """Read a JSON number that is an integer."""
+    return columns.integer(exact_json.text(F.col(f"object.{name}")), called or name)
+
+
+def counts_in_quote() -> Column:
+    """Return whether quantities are in the quote unit: inverse futures, and combos of them."""
+    inverse = F.col("listing.direction") == "inverse"
+    return F.coalesce(_of_futures() & inverse, F.lit(False))
+
+
+def direction_unknown() -> Column:
+    """Return whether the unit of a quantity can't be known: a future that was never listed."""
+    return _of_futures() & F.col("listing.direction").isNull()
+
+
+def rules(sent_time: str) -> list[Fault]:
+    """Return the rules of every Deribit row; its times are in milliseconds."""
+    return [
+        Fault(~F.col("kind").isin(*KINDS), "kind_unknown"),
+        Fault(F.col(sent_time) >= columns.FIRST_MICROSECONDS, "time_unit_unexpected"),
+    ]
+
+
+def _of_futures() -> Column:
+    return F.col("kind").isin("future", "future_combo")
+
+
+def _answers(answers: DataFrame) -> DataFrame:
+    whole = F.trim("body", F.lit(" \t\r\n"))
+    closed = whole.startswith("{") & whole.endswith("}")
+    return answers.withColumn("marked", F.when(closed, exact_json.marked(F.col("body"))))
+
+
+def _fault() -> Column:
+    error = exact_json.fields(F.col("marked"), "error STRING")["error"]
+    return F.when(error.isNotNull(), "answer_is_an_error").otherwise("answer_not_understood")

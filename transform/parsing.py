@@ -1,0 +1,58 @@
+"""One door to the parsers: a batch of envelopes of any exchange to candidates of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import reduce
+from types import MappingProxyType
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from transform import binance, deribit
+
+Parser = Callable[[DataFrame, DataFrame], DataFrame]
+
+#: Adding an exchange is its module and its entry here.
+PARSERS: Mapping[str, Mapping[str, Parser]] = MappingProxyType(
+    {
+        binance.EXCHANGE: {
+            "trades": binance.trades,
+            "agg_trades": binance.agg_trades,
+            "klines": binance.klines,
+        },
+        deribit.EXCHANGE: {"trades": deribit.trades, "klines": deribit.klines},
+    }
+)
+
+
+def parse(
+    dataset: str,
+    envelopes: DataFrame,
+    instruments: DataFrame,
+    *,
+    exchanges: Collection[str] | None = None,
+) -> DataFrame:
+    """Parse envelopes into candidates of a dataset's silver table.
+
+    Args:
+        dataset: `trades`, `agg_trades` or `klines`.
+        envelopes: as `transform.envelopes.read` returns them.
+        instruments: rows of `silver.instruments`.
+        exchanges: which exchanges the batch holds, where the caller knows; each one named is a
+            scan of the batch. Envelopes of any other become candidates with `exchange_unknown`.
+
+    Returns:
+        Candidates, see `transform.rows.candidates`: each element of each answer is one row.
+    """
+    able = [name for name in PARSERS if dataset in PARSERS[name]]
+    named = [name for name in able if exchanges is None or name in exchanges] or able[:1]
+    # what no other parser claims goes to the first, which names the fault
+    claimed = F.coalesce(F.col("exchange").isin(named[1:]), F.lit(False))
+    parts = [
+        PARSERS[name][dataset](
+            envelopes.where(F.col("exchange") == name if place else ~claimed), instruments
+        )
+        for place, name in enumerate(named)
+    ]
+    return reduce(DataFrame.unionByName, parts)

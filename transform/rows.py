@@ -1,0 +1,188 @@
+"""The rules that a single row must keep, and the split into valid rows and rejected ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import types as T  # noqa: N812
+
+from lake import schemas
+from transform import columns
+from transform.columns import Fault
+
+#: What `split` returns of a rejected row; the job adds run_id, quarantined_at and state.
+REJECTED = [
+    field.name
+    for field in schemas.QUARANTINE.fields
+    if field.name not in {"run_id", "quarantined_at", "state"}
+]
+#: The only kinds whose prices may be zero or negative.
+COMBOS = ("future_combo", "option_combo")
+_NEUTRAL: dict[type[T.DataType], str] = {
+    T.StringType: "''",
+    T.TimestampType: "timestamp_micros(0)",
+    T.ArrayType: "array()",
+    T.BooleanType: "false",
+}
+
+
+def trade_rules() -> list[Fault]:
+    """Return the rules of `silver.trades`, on the columns of its schema."""
+    return [
+        *_identity(),
+        *_priced_print(),
+        *_timed("trade_timestamp", "trade_time"),
+        Fault(F.col("trade_seq") < 0, "trade_id_negative"),
+        Fault(F.col("quantity") <= 0, "quantity_not_positive"),
+    ]
+
+
+def agg_trade_rules() -> list[Fault]:
+    """Return the rules of `silver.agg_trades`, on the columns of its schema.
+
+    What Binance invalidated stays in its data with quantity 0 or ids of -1
+    (binance-spot-api-docs, CHANGELOG 2022-04-12).
+    """
+    first, last = F.col("first_trade_seq"), F.col("last_trade_seq")
+    invalidated = (F.col("quantity") == 0) | ((first == -1) & (last == -1))
+    sound = ~F.coalesce(invalidated, F.lit(False))
+    return [
+        Fault(invalidated, "invalidated_by_the_exchange"),
+        *_identity(),
+        *[Fault(sound & fault.holds, fault.reason) for fault in _priced_print()],
+        *_timed("trade_timestamp", "trade_time"),
+        Fault(F.col("agg_id") < 0, "agg_id_negative"),
+        Fault(sound & (F.least(first, last) < 0), "trade_id_negative"),
+        Fault(last < first, "last_trade_before_first"),
+        Fault(F.col("quantity") < 0, "quantity_not_positive"),
+    ]
+
+
+def kline_rules() -> list[Fault]:
+    """Return the rules of `silver.klines`; an odd bar is a finding, not a fault."""
+    return [
+        *_identity(),
+        *_timed("open_time", "open_time"),
+        Fault(F.col("bar_interval").isNull(), "bar_interval_unknown"),
+    ]
+
+
+def kline_findings(length_micros: Column, grid_offset_micros: Column, *, tick: Column) -> Column:
+    """Return what is odd about a bar as published, as ARRAY<STRING>.
+
+    Args:
+        length_micros: the bar interval, null where it has no fixed length (a month).
+        grid_offset_micros: where its grid begins after the epoch.
+        tick: one unit of the exchange's clock in microseconds: a bar closes one before the next.
+    """
+    opened, closed = F.unix_micros("open_time"), F.unix_micros("close_time")
+    highest, lowest = F.greatest("open", "close", "low"), F.least("open", "close", "high")
+    count, volume = F.col("trade_count"), F.col("volume_sent")
+    return columns.reasons(
+        [
+            Fault(F.pmod(opened - grid_offset_micros, length_micros) != 0, "off_grid"),
+            Fault(closed < opened + length_micros - tick, "cut_short"),
+            Fault(closed > opened + length_micros - tick, "overlong"),
+            Fault((F.col("high") < highest) | (F.col("low") > lowest), "ohlc_illogical"),
+            Fault((count == 0) != (volume == 0), "volume_and_count_disagree"),
+        ]
+    )
+
+
+def candidates(
+    rows: DataFrame, *, text: Iterable[Fault], rules: Iterable[Fault], schema: T.StructType
+) -> DataFrame:
+    """Hold typed rows against what they must keep, and return them as candidates.
+
+    Args:
+        rows: with the schema's columns, `dataset`, `row_position`, `payload`, `answer_faults`
+            ARRAY<STRING>, and `text_is_sound` BOOLEAN: whether none of `text` holds.
+        text: what can be wrong with the text that the columns came from.
+        rules: what the typed columns are held against.
+        schema: of the silver table. A required column that is null is a fault too.
+
+    Returns:
+        The schema's columns, all nullable, `dataset` STRING, `row_position` INT, `payload` STRING,
+        `is_sound` BOOLEAN and `faults` ARRAY<STRING>, empty where the row is sound.
+    """
+    required = [F.col(name).isNull() for name in _required(schema)]
+    rules = list(rules)
+    answered = F.size("answer_faults") == 0
+    unsound = [~answered, ~F.col("text_is_sound"), reduce(or_, required)]
+    judged = rows.withColumn(
+        "is_sound", columns.none_holds([*[Fault(it, "") for it in unsound], *rules])
+    )
+    named = columns.reasons([*text, *rules])
+    faults = (
+        F.when(F.col("is_sound"), columns.no_reasons())
+        .when(~answered, F.col("answer_faults"))
+        .when(F.size(named) > 0, named)
+        .otherwise(F.array(F.lit("required_field_null")))
+    )
+    return judged.select(
+        *[F.col(field.name).cast(field.dataType) for field in schema.fields],
+        "dataset",
+        F.col("row_position").cast("int"),
+        "payload",
+        "is_sound",
+        faults.alias("faults"),
+    )
+
+
+def split(candidates: DataFrame, schema: T.StructType) -> tuple[DataFrame, DataFrame]:
+    """Split candidates into valid rows and rejected ones; every candidate is in one of them.
+
+    Returns:
+        The valid rows in exactly `schema`, nullability included, and the rejected ones with the
+        columns of `lake.schemas.QUARANTINE` that are not the run's, reasons sorted.
+    """
+    valid = candidates.where("is_sound")
+    rejected = candidates.where(~F.col("is_sound"))
+    reasons = F.array_sort(F.array_distinct("faults")).alias("reasons")
+    taken = [reasons if name == "reasons" else F.col(name) for name in REJECTED]
+    return valid.select(*[_exact(field) for field in schema.fields]), rejected.select(*taken)
+
+
+def _required(schema: T.StructType) -> list[str]:
+    """Return the required columns that parsing fills; a sound envelope has filled the lineage."""
+    given = {field.name for field in (*schemas.LINEAGE, *schemas.DAY)}
+    return [it.name for it in schema.fields if not it.nullable and it.name not in given]
+
+
+def _exact(field: T.StructField) -> Column:
+    """Give a required column the schema's nullability; a valid row has no null in it."""
+    if field.nullable:
+        return F.col(field.name)
+    neutral = F.expr(_NEUTRAL.get(type(field.dataType), "0")).cast(field.dataType)
+    return F.coalesce(F.col(field.name), neutral).alias(field.name)
+
+
+def _identity() -> list[Fault]:
+    return [Fault(F.coalesce("instrument", F.lit("")) == "", "instrument_missing")]
+
+
+def _priced_print() -> list[Fault]:
+    below = (F.col("price") <= 0) & ~F.col("kind").isin(*COMBOS)
+    return [
+        Fault(below, "price_not_positive"),
+        Fault(
+            F.col("quote_quantity").isNull()
+            & F.col("price").isNotNull()
+            & F.col("quantity").isNotNull(),
+            "quote_quantity_not_computable",
+        ),
+    ]
+
+
+def _timed(column: str, name: str) -> list[Fault]:
+    """No exchange is older than 2009; a clock may be a minute ahead of ours."""
+    moment = F.unix_micros(column)
+    latest = F.unix_micros("end_download_timestamp") + 60_000_000
+    return [
+        Fault(moment < 1_230_768_000_000_000, f"{name}_before_2009"),
+        Fault(moment > latest, f"{name}_in_the_future"),
+    ]

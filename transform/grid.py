@@ -47,12 +47,6 @@ def shifted(moment: Column, micros: Column) -> Column:
     return F.timestamp_micros(F.unix_micros(moment) + micros)
 
 
-def length_of(interval: Column) -> Column:
-    """Return the microseconds of an interval's name; null for one that gold does not hold."""
-    names = F.create_map(*[F.lit(part) for pair in INTERVALS.items() for part in pair])
-    return F.try_element_at(names, interval)
-
-
 def year(moment: Column) -> Column:
     """Return the year of a moment in UTC, whatever the session's time zone."""
     return F.year(_date(moment))

@@ -13,13 +13,15 @@ PRINTS = ("trades", "agg_trades")
 _ROLES = ("held", "hole", "conflict")
 
 
-def with_evidence(rows: DataFrame, continuity: DataFrame, conflicts: DataFrame) -> DataFrame:
+def with_evidence(
+    rows: DataFrame, continuity: DataFrame, conflicts: DataFrame | None = None
+) -> DataFrame:
     """Put the evidence on an instrument beside each of its rows, for `proves` and `disputes`.
 
     Args:
         rows: any rows with the identity columns.
         continuity: rows of `schemas.CONTINUITY`, all entries.
-        conflicts: rows of `schemas.CONFLICTS`; the open ones count.
+        conflicts: rows of `schemas.CONFLICTS`; the open ones count. Not needed for `proves`.
     """
     return rows.join(_evidence(continuity, conflicts), on=IDENTITY, how="left")
 
@@ -53,7 +55,7 @@ def _name(dataset: str, role: str) -> str:
     return f"_{dataset}_{role}"
 
 
-def _evidence(continuity: DataFrame, conflicts: DataFrame) -> DataFrame:
+def _evidence(continuity: DataFrame, conflicts: DataFrame | None) -> DataFrame:
     spans = continuity.where((F.col("entry") == "held") | (F.col("state") == "open")).select(
         *IDENTITY,
         "dataset",
@@ -62,17 +64,20 @@ def _evidence(continuity: DataFrame, conflicts: DataFrame) -> DataFrame:
             "span"
         ),
     )
+    if conflicts is not None:
+        spans = spans.unionByName(_moments(conflicts))
+    return spans.groupBy(*IDENTITY).agg(
+        *[_collected(dataset, role) for dataset in PRINTS for role in _ROLES]
+    )
+
+
+def _moments(conflicts: DataFrame) -> DataFrame:
     minute = F.col("bar_minute")
-    moments = conflicts.where(F.col("state") == "open").select(
+    return conflicts.where(F.col("state") == "open").select(
         *IDENTITY,
         "dataset",
         F.lit("conflict").alias("role"),
         F.struct(minute.alias("from"), grid.bar_end(minute, "1m").alias("until")).alias("span"),
-    )
-    return (
-        spans.unionByName(moments)
-        .groupBy(*IDENTITY)
-        .agg(*[_collected(dataset, role) for dataset in PRINTS for role in _ROLES])
     )
 
 

@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
     "base_unit": "BTC",
     "quote_unit": "USDT",
     "findings": [],
+    "differing": [],
     "is_closed": True,
     "source": "history",
     "region": "local",

@@ -53,11 +53,3 @@ def test_bars_and_partitions_are_the_same_in_every_time_zone(spark: SparkSession
             spark.conf.set("spark.sql.session.timeZone", "UTC")
 
     assert seen == {(1703980800, 2023, 12)}
-
-
-def test_an_interval_that_gold_does_not_hold_has_no_length(spark: SparkSession) -> None:
-    frame = spark.createDataFrame([("1h",), ("3m",)], "name string")
-
-    lengths = [row[0] for row in frame.select(grid.length_of(F.col("name"))).collect()]
-
-    assert lengths == [3_600_000_000, None]

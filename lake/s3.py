@@ -189,8 +189,9 @@ class S3Store:
         pages = self._client.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
-                for entry in page.get("Contents", []):
-                    yield entry["Key"].removeprefix(self._prefix)
+                keys = (entry["Key"] for entry in page.get("Contents", []))
+                # S3A marks an empty folder with an object whose key ends so
+                yield from (key.removeprefix(self._prefix) for key in keys if not key.endswith("/"))
         except (ClientError, BotoCoreError) as error:
             raise self._failed("list", prefix, error) from error
 

@@ -70,7 +70,7 @@ def _s3() -> dict[str, str]:
         "spark.hadoop.fs.s3a.connection.request.timeout": "15s",
         "spark.hadoop.fs.s3a.connection.establish.timeout": "15s",
         "spark.hadoop.fs.s3a.connection.timeout": "15s",
-        "spark.hadoop.fs.s3a.attempts.maximum": "8",
+        "spark.hadoop.fs.s3a.attempts.maximum": "7",
         "spark.hadoop.fs.s3a.retry.limit": "0",
         # an upload may take longer, so it goes in smaller parts
         "spark.hadoop.fs.s3a.connection.part.upload.timeout": "50s",

@@ -69,13 +69,13 @@ def service(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def require(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what the script printed; without a server the test is skipped, in CI it fails."""
+    """Return what a script printed; where it failed the test is skipped, in CI an error."""
     if done.returncode == 0:
         return done.stdout.strip()
     reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it said nothing"
     if os.environ.get("CI") == "true":
-        pytest.fail(f"no S3 server: {reason}")
-    pytest.skip(f"no S3 server: {reason}")
+        pytest.fail(f"S3 can't be tried here: {reason}")
+    pytest.skip(f"S3 can't be tried here: {reason}")
 
 
 def new_bucket() -> str:

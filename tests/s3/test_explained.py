@@ -96,14 +96,16 @@ execute(ApiCallTimeoutTrackingStage.java:62)
             REFUSED,
             (
                 "the connection to S3 was lost or never made [silver.trades]."
-                " Check AWS_ENDPOINT_URL and the network, then run again: it goes on where it stopped."
+                " Check AWS_ENDPOINT_URL and the network, then run again:"
+                " it goes on where it stopped."
             ),
         ),
         (
             HUNG,
             (
                 "the connection to S3 was lost or never made [silver.trades]."
-                " Check AWS_ENDPOINT_URL and the network, then run again: it goes on where it stopped."
+                " Check AWS_ENDPOINT_URL and the network, then run again:"
+                " it goes on where it stopped."
             ),
         ),
     ],

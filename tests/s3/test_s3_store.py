@@ -119,6 +119,13 @@ def test_names_are_those_below_the_prefix_and_the_root(bucket: str) -> None:
     assert list(store.names("b")) == ["b/1", "b/2", "bb/3"]
 
 
+def test_the_markers_of_empty_folders_are_no_names(store: ObjectStore, bucket: str) -> None:
+    open_client().put_object(Bucket=bucket, Key="lake/one/empty/", Body=b"")
+    store.create("full/one", b"x")
+
+    assert list(store.names("")) == ["full/one"]
+
+
 def test_a_lake_may_be_a_whole_bucket(bucket: str) -> None:
     store = open_store(f"s3a://{bucket}")
     store.create("bronze/one", b"x")

@@ -34,12 +34,6 @@ SMALL = {
 }
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let pass what py4j does: it leaves its sockets to the garbage collector."""
-    left = r"ignore:Exception ignored in. <socket\.socket:pytest.PytestUnraisableExceptionWarning"
-    config.addinivalue_line("filterwarnings", left)
-
-
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """One session for the whole run; Delta is in it where its jars have been fetched."""

@@ -18,7 +18,7 @@ from transform.columns import Fault
 __all__ = ["EXCHANGE", "PARSER_VERSION", "agg_trades", "klines", "trades"]
 
 PARSER_VERSION = 1
-_ID, _FLAG = r"-?\d{1,18}", "(?i:true|false)"
+_ID, _FLAG = r"-?\d{1,18}", "(?:[Tt]rue|[Ff]alse)"
 _PRICE, _QUANTITY = columns.fits(schemas.PRICE), columns.fits(schemas.QUANTITY)
 _AMOUNT = columns.fits(schemas.AMOUNT)
 _AGG_TRADE_LINE = rf"^{_ID},{_PRICE},{_QUANTITY},{_ID},{_ID},{_ID},{_FLAG}(?:,{_FLAG})?\z"

@@ -14,6 +14,7 @@ MICROS_A_DAY = 86_400_000_000
 FIRST_MICROSECONDS = 10**15
 _DECIMAL = r"^-?\d+(?:\.\d+)?\z"
 _EXPONENT = r"^-?\d+(?:\.\d+)?[eE][-+]?\d{1,3}\z"
+_TRUE, _FALSE = ("true", "True"), ("false", "False")
 # eighteen digits always fit a bigint
 _INTEGER = r"^-?\d{1,18}\z"
 
@@ -53,11 +54,10 @@ def none_holds(faults: Iterable[Fault]) -> Column:
     """Return whether no fault holds; never null.
 
     It is one condition on purpose, no chain of ANDs: Spark would push each link down by itself,
-    below the parsing, and parse every row once for each. Like `reasons`, it stands outside
-    whole-stage code generation.
+    below the parsing, and parse every row once for each.
     """
-    held = F.exists(F.array(*[fault.holds for fault in faults]), lambda holds: holds)
-    return ~F.coalesce(held, F.lit(False))
+    # greatest() steps over nulls
+    return ~F.greatest(F.lit(False), *[fault.holds for fault in faults])
 
 
 def fits(kind: T.DecimalType) -> str:
@@ -109,10 +109,9 @@ def integer(text: Column, name: str, *, required: bool = True) -> Field:
 
 
 def flag(text: Column, name: str) -> Field:
-    """Read `true` or `false`, in any case: Binance's spot archives write `True`."""
-    lower = F.lower(text)
-    fault = Fault(text.isNotNull() & ~lower.isin("true", "false"), f"{name}_not_a_flag")
-    return Field(lower == "true", (*_missing(text, name, required=True), fault))
+    """Read `true` or `false`; Binance's spot archives write `True` and `False`."""
+    fault = Fault(text.isNotNull() & ~text.isin(*_TRUE, *_FALSE), f"{name}_not_a_flag")
+    return Field(text.isin(*_TRUE), (*_missing(text, name, required=True), fault))
 
 
 def micros(sent: Column) -> Column:

@@ -45,7 +45,7 @@ def bars(answers: DataFrame) -> DataFrame:
     parsed = _answers(answers).withColumn("answer", exact_json.fields(F.col("marked"), schema))
     arrays = [F.col(f"answer.result.{name}") for name in CHART]
     whole = F.concat(*[F.size(array) for array in arrays]).isNotNull()
-    zipped = F.transform(F.arrays_zip(*arrays), F.to_json)
+    zipped = F.transform(F.arrays_zip(*arrays), lambda bar: F.to_json(bar))
     no_data = F.col("answer.result.status") == "no_data"
     elements = F.when(whole, zipped).when(no_data, F.array().cast("array<string>"))
     timed = parsed.withColumn("answered_at", exact_json.number(F.col("answer.usOut")))

@@ -1,0 +1,162 @@
+"""Binance's own bars: kept as published, the forming one left out, oddities named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from tests.rows import as_json, line, parsed, refused
+
+BAR: list[Any] = [
+    1577836800000,
+    "7195.24000000",
+    "7196.25000000",
+    "7183.14000000",
+    "7186.68000000",
+    "51.64281200",
+    1577836859999,
+    "371233.51835535",
+    493,
+    "19.59823000",
+    "140888.41428273",
+    "0",
+]
+MINUTE = {"method": "GET", "params": {"interval": "1m", "symbol": "BTCUSDT"}}
+
+
+def _bar(**changed: Any) -> list[Any]:
+    """Return the bar with some places changed, such as `at1="5"`."""
+    places = {int(name.removeprefix("at")): value for name, value in changed.items()}
+    return [places.get(place, value) for place, value in enumerate(BAR)]
+
+
+def _line(*bars: Any, **named: Any) -> str:
+    return line(as_json(list(bars)), **{"dataset": "klines", "request": MINUTE, **named})
+
+
+def test_a_bar_keeps_all_its_fields(spark: SparkSession) -> None:
+    valid, rejected = parsed(spark, "klines", _line(BAR))
+
+    assert rejected == []
+    (row,) = valid
+    assert row["bar_interval"] == "1m"
+    assert row["open_time"] == datetime(2020, 1, 1)
+    assert row["close_time"] == datetime(2020, 1, 1, 0, 0, 59, 999000)
+    assert (row["open_time_sent"], row["close_time_sent"]) == (1577836800000, 1577836859999)
+    prices = [row[name] for name in ("open", "high", "low", "close")]
+    assert prices == [Decimal(text) for text in ("7195.24", "7196.25", "7183.14", "7186.68")]
+    assert row["volume_sent"] == Decimal("51.642812")
+    assert row["quote_volume_sent"] == Decimal("371233.51835535")
+    assert row["trade_count"] == 493
+    assert row["taker_buy_volume_sent"] == Decimal("19.59823")
+    assert row["taker_buy_quote_volume_sent"] == Decimal("140888.41428273")
+    assert row["ignored_sent"] == "0"
+    assert (row["is_closed"], row["findings"], row["revision"]) == (True, [], 0)
+    assert (row["year"], row["month"], row["day"]) == (2020, 1, 1)
+
+
+def test_the_forming_bar_is_left_out_until_it_has_ended(spark: SparkSession) -> None:
+    ended = datetime(2020, 1, 1, 0, 1, 0, 0, tzinfo=UTC)
+    before = datetime(2020, 1, 1, 0, 0, 59, 999999, tzinfo=UTC)
+    at_end = _line(BAR, end_download_timestamp=ended)
+    just_before = _line(BAR, end_download_timestamp=before, sequence=2)
+
+    valid, rejected = parsed(spark, "klines", at_end, just_before)
+
+    assert [row["bronze_line"] for row in valid] == [1]
+    assert rejected == []
+
+
+def test_odd_bars_are_findings_and_stay(spark: SparkSession) -> None:
+    odd = {
+        "off_grid": _bar(at0=1577836814000, at6=1577836873999),
+        "cut_short": _bar(at6=1577836841000),
+        "overlong": _bar(at6=1577836860000),
+        "ohlc_illogical": _bar(at2="7190"),
+        "volume_and_count_disagree": _bar(at8=0),
+    }
+
+    valid, rejected = parsed(spark, "klines", _line(*odd.values()))
+
+    assert rejected == []
+    assert sorted(row["findings"] for row in valid) == sorted([name] for name in odd)
+
+
+def test_broken_bars_are_refused_beside_good_ones(spark: SparkSession) -> None:
+    odd = [
+        (_bar(at1="x"), ["open_not_a_plain_decimal"]),
+        (_bar(at5=None), ["volume_sent_missing"]),
+        (_bar(at0="soon"), ["open_time_not_an_integer"]),
+        (_bar(at8="1e3"), ["trade_count_not_an_integer"]),
+        (_bar(at5="1.1234567890123456789"), ["volume_sent_exceeds_decimal_38_18"]),
+        (_bar(at4={"x": 1}), ["close_not_a_plain_decimal"]),
+    ]
+    after = _bar(at0=1577836860000, at6=1577836919999)
+
+    valid, rejected = parsed(spark, "klines", _line(BAR, *[bar for bar, _ in odd], after))
+
+    assert sorted(row["open_time_sent"] for row in valid) == [1577836800000, 1577836860000]
+    assert refused(rejected) == list(enumerate([reasons for _, reasons in odd], start=1))
+
+
+def test_an_interval_that_binance_does_not_have_is_refused(spark: SparkSession) -> None:
+    lines = [_line(BAR, request={"params": {"interval": "7m"}}), _line(BAR, request={}, sequence=2)]
+
+    _, rejected = parsed(spark, "klines", *lines)
+
+    assert refused(rejected) == [(0, ["bar_interval_unknown"])] * 2
+
+
+def test_an_archive_names_its_interval_and_holds_final_bars(spark: SparkSession) -> None:
+    zipped = "bronze/archive/BTCUSDT-{}-2020-01-01.zip"
+    header = (
+        "open_time,open,high,low,close,volume,close_time,quote_volume,count,"
+        "taker_buy_volume,taker_buy_quote_volume,ignore\n"
+    )
+    body = header + ",".join(str(cell) for cell in BAR) + "\n"
+    lines = [
+        line(
+            body,
+            dataset="klines",
+            mode="archive",
+            kind="usdm",
+            request={"zip": zipped.format(name)},
+            sequence=place,
+        )
+        for place, name in enumerate(("1m", "1mo"), start=1)
+    ]
+
+    valid, rejected = parsed(spark, "klines", *lines)
+
+    assert rejected == []
+    assert sorted(row["bar_interval"] for row in valid) == ["1M", "1m"]
+
+
+def test_a_microsecond_bar_closes_a_microsecond_before_the_next(spark: SparkSession) -> None:
+    bar = _bar(at0=1756684800000000, at6=1756684859999999)
+    body = ",".join(str(cell) for cell in bar)
+    zipped = {"zip": "BTCUSDT-1m-2025-09-01.zip"}
+
+    valid, rejected = parsed(
+        spark, "klines", line(body, dataset="klines", mode="archive", request=zipped)
+    )
+
+    assert rejected == []
+    assert valid[0]["findings"] == []
+    assert valid[0]["open_time"] == datetime(2025, 9, 1)
+
+
+def test_a_week_begins_on_monday(spark: SparkSession) -> None:
+    # Monday 2023-12-25 and Thursday 2023-12-28, 00:00 UTC
+    weeks = [
+        _bar(at0=start, at6=start + 604_800_000 - 1) for start in (1703462400000, 1703721600000)
+    ]
+    asked = {"params": {"interval": "1w"}}
+
+    valid, _ = parsed(spark, "klines", _line(*weeks, request=asked))
+
+    found = {row["open_time_sent"]: row["findings"] for row in valid}
+    assert found == {1703462400000: [], 1703721600000: ["off_grid"]}

@@ -44,12 +44,13 @@ def test_open_and_close_follow_trade_number_not_time_or_arrival(spark: SparkSess
         trade(12, "00:00:30.001", "103", "1"),
         trade(10, "00:00:30.001", "101", "1"),
         trade(11, "00:00:30.000", "99", "2", taker_side="sell"),
+        trade(13, "00:00:29.000", "98", "1"),
     )
 
     assert records(bar, "bar_start", *PRICES, "first_trade_seq", "last_trade_seq") == [
-        ("2024-01-01T00:00:00", "101", "103", "99", "103", 10, 12)
+        ("2024-01-01T00:00:00", "101", "103", "98", "98", 10, 13)
     ]
-    assert records(bar, *SUMS) == [("4", "4", "402", 3, "2", "2", "204")]
+    assert records(bar, *SUMS) == [("5", "5", "500", 4, "3", "3", "302")]
 
 
 def test_a_bar_holds_its_first_microsecond_and_not_its_end(spark: SparkSession) -> None:

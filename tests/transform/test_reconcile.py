@@ -82,15 +82,19 @@ def test_equal_bars_are_equal_in_all_nine_fields(spark: SparkSession) -> None:
     ]
 
 
-@pytest.mark.parametrize("rule", SPOT, ids=[rule.theirs for rule in SPOT])
-def test_each_field_is_compared(spark: SparkSession, rule: reconcile.Rule) -> None:
-    changed: Any = 8 if rule.ours == "trade_count" else "3.5"
+def test_each_field_is_compared(spark: SparkSession) -> None:
+    left = []
+    for hour, rule in enumerate(SPOT):
+        changed: Any = 8 if rule.ours == "trade_count" else "3.5"
+        left.append(ours(f"0{hour}:00", **{rule.ours: changed}))
 
-    made = compared(spark, [ours("00:00", **{rule.ours: changed})], [theirs("00:00")])
+    made = compared(spark, left, [theirs(f"0{hour}:00") for hour in range(9)])
 
-    assert records(made.differences, "field", "cause") == [(rule.theirs, "unexplained")]
-    assert records(made.totals, "equal", "different", "unexplained", "causes") == [
-        (8, 1, 1, {"unexplained": 1})
+    assert records(made.differences, "bar_start", "field", "cause") == [
+        (f"2024-01-01T0{hour}:00:00", rule.theirs, "unexplained") for hour, rule in enumerate(SPOT)
+    ]
+    assert records(made.totals, "compared", "equal", "different", "unexplained", "causes") == [
+        (81, 72, 9, 9, {"unexplained": 9})
     ]
 
 

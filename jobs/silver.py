@@ -160,6 +160,8 @@ def parsed(context: Context, fact: Fact, lines: DataFrame) -> Iterator[Parsed]:
     instruments = context.tables.read(SILVER_INSTRUMENTS)
     exchanges = exchanges_in(context, fact.dataset)
     candidates = parse(fact.dataset, answers, instruments, exchanges=exchanges)
+    if fact.in_ledger:
+        candidates = rows.claimed(candidates, fact.id_column)
     faulty = F.size("faults") > 0
     kept = candidates.withColumn("payload", F.when(faulty, F.col("payload"))).persist(KEPT)
     # a body's first character says that it is there; the answers alone are a few rows

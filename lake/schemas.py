@@ -157,7 +157,7 @@ INSTRUMENTS = T.StructType(
         _optional("expiry", TIMESTAMP),
         _optional("listed_at", TIMESTAMP),
         _optional("delisted_at", TIMESTAMP),
-        _optional("legs", T.ArrayType(STRING, containsNull=False)),
+        _optional("legs", T.ArrayType(STRING)),
         _required("attributes", STRING),
         *LINEAGE,
     ]

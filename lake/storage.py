@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 APP_ID = "spark.databricks.delta.write.txnAppId"
 APP_VERSION = "spark.databricks.delta.write.txnVersion"
+#: A batch is deterministic, its bronze files never change: its MERGE needs no copy of it.
+SOURCE_COPY = "spark.databricks.delta.merge.materializeSource"
 #: Above so many instruments a MERGE names only the days.
 MOST_INSTRUMENTS = 200
 
@@ -273,11 +275,13 @@ def _transaction(spark: SparkSession, transaction: Transaction) -> Iterator[None
     # Delta takes a MERGE's transaction from the session that runs it: the batch's own
     spark.conf.set(APP_ID, transaction.application)
     spark.conf.set(APP_VERSION, str(transaction.version))
+    spark.conf.set(SOURCE_COPY, "none")
     try:
         yield
     finally:
         spark.conf.unset(APP_ID)
         spark.conf.unset(APP_VERSION)
+        spark.conf.unset(SOURCE_COPY)
 
 
 def _same_key(table: Table) -> str:

@@ -11,13 +11,15 @@ TRADES = """
 COPY (
     WITH answers AS (
         SELECT exchange, kind, instrument, mode, region, end_download_timestamp,
-               knowledge_timestamp, sequence, unnest(string_split(rtrim(body, chr(10)), chr(10))) AS line
+               knowledge_timestamp, sequence,
+               unnest(string_split(rtrim(body, chr(10)), chr(10))) AS line
         FROM read_json('{bronze}/**/*.ndjson.gz', format = 'newline_delimited', columns = {{
             exchange: 'VARCHAR', kind: 'VARCHAR', instrument: 'VARCHAR', mode: 'VARCHAR',
             region: 'VARCHAR', end_download_timestamp: 'TIMESTAMP',
             knowledge_timestamp: 'TIMESTAMP', sequence: 'BIGINT', body: 'VARCHAR'}})
     ), cells AS (SELECT * EXCLUDE line, string_split(line, ',') AS cell FROM answers)
-    SELECT exchange, kind, instrument, cell[1]::BIGINT AS agg_id, cell[4]::BIGINT AS first_trade_seq,
+    SELECT exchange, kind, instrument, cell[1]::BIGINT AS agg_id,
+           cell[4]::BIGINT AS first_trade_seq,
            cell[5]::BIGINT AS last_trade_seq, cell[2]::DECIMAL(20, 10) AS price,
            cell[3]::DECIMAL(18, 8) AS quantity,
            (cell[2]::DECIMAL(18, 8))::DECIMAL(38, 8) * cell[3]::DECIMAL(18, 8) AS quote_quantity,
@@ -42,7 +44,8 @@ COPY (
     ), lengths(bar_interval, length) AS (VALUES
         ('1m', INTERVAL '1 minute'), ('5m', INTERVAL '5 minutes'), ('15m', INTERVAL '15 minutes'),
         ('1h', INTERVAL '1 hour'), ('4h', INTERVAL '4 hours'), ('1d', INTERVAL '1 day'))
-    SELECT instrument, bar_interval, time_bucket(length, bar_start, TIMESTAMP '1970-01-01') AS bar_start,
+    SELECT instrument, bar_interval,
+           time_bucket(length, bar_start, TIMESTAMP '1970-01-01') AS bar_start,
            arg_min(open, minutes.bar_start) AS open, max(high) AS high, min(low) AS low,
            arg_max(close, minutes.bar_start) AS close, sum(volume) AS volume,
            sum(quote_volume) AS quote_volume, sum(trade_count) AS trade_count,

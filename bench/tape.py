@@ -1,4 +1,4 @@
-"""Make a long tape of real trades: the bundled day again and again, on later days with later ids."""
+"""Make a long tape of real trades: the bundled day again and again, on later days."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def configure_logging(*, verbose: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    # a fault inside a stream is raised by the job; these would print it twice more, with a traceback
+    # a fault inside a stream is raised by the job; these would print it twice more
     for chatty in ("py4j", "DataFrameQueryContextLogger"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     for room in ("lake", "extract", "transform", "expectations", "jobs", "serve"):

@@ -13,7 +13,7 @@ from lake import schemas
 from transform import binance_answers, columns, exact_json, listings, rows
 from transform.binance_answers import EXCHANGE, archived, cell
 from transform.binance_klines import klines
-from transform.columns import Fault
+from transform.columns import Fault, Field
 
 __all__ = ["EXCHANGE", "PARSER_VERSION", "agg_trades", "klines", "trades"]
 
@@ -65,15 +65,14 @@ def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
     """Read trades into candidates of `silver.trades`; the arguments are those of `agg_trades`."""
     exploded = binance_answers.explode(envelopes, "trades")
     keyed = _objects(exploded, (*_REST_TRADE, *_STREAM_TRADE))
-    # COIN-M has the base quantity in this place, USD-M cuts its own at 2 decimals
-    sent = F.when(F.col("kind") != "coinm", cell(3))
+    fourth = columns.decimal(cell(3), "quote_quantity_sent", schemas.AMOUNT, required=False)
+    # COIN-M has the base quantity in this place
+    quote_quantity_sent = F.when(F.col("kind") != "coinm", fourth.value)
     fields = {
         "trade_seq": columns.integer(cell(0), "trade_id"),
         "price": columns.decimal(cell(1), "price", schemas.PRICE),
         "quantity": columns.decimal(cell(2), "quantity", schemas.QUANTITY),
-        "quote_quantity_sent": columns.decimal(
-            sent, "quote_quantity_sent", schemas.AMOUNT, required=False
-        ),
+        "quote_quantity_sent": Field(quote_quantity_sent, fourth.faults),
         "exchange_timestamp": columns.integer(cell(4), "trade_time"),
         "buyer_is_maker": columns.flag(cell(5), "buyer_is_maker"),
     }

@@ -70,8 +70,8 @@ def typed(rows: DataFrame, of_json: Column, fields: Mapping[str, Field], pattern
 
 
 def text_faults(fields: Mapping[str, Field], *, counts: tuple[int, ...]) -> list[Fault]:
-    """Return what can be wrong with the text of a row; `counts`: how many cells a line may have."""
-    miscounted = archived() & ~F.size("cells").isin(*counts)
+    """Return what can be wrong with the text of a row; `counts`: how many cells it may have."""
+    miscounted = ~F.size("cells").isin(*counts)
     return [Fault(miscounted, "columns_unexpected"), *columns.all_faults(fields.values())]
 
 

@@ -100,8 +100,8 @@ def _tick() -> Column:
 
 def _forming() -> Column:
     end = F.unix_micros("close_time") + _tick()
-    forming = ~archived() & (end > F.unix_micros("end_download_timestamp"))
-    return F.coalesce(forming, F.lit(False)) & F.col("text_is_sound")
+    forming = rows.forming(end, F.unix_micros("end_download_timestamp"))
+    return forming & ~archived() & F.col("text_is_sound")
 
 
 def _findings() -> Column:

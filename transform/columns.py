@@ -116,7 +116,8 @@ def flag(text: Column, name: str) -> Field:
 
 def micros(sent: Column) -> Column:
     """Return microseconds since the epoch of a sent time in ms or µs, told apart by magnitude."""
-    return F.when(sent >= FIRST_MICROSECONDS, sent).otherwise(sent * 1000)
+    # by its distance from zero: eighteen digits of milliseconds would overflow
+    return F.when(F.abs(sent) >= FIRST_MICROSECONDS, sent).otherwise(sent * 1000)
 
 
 def day(timestamp: str) -> dict[str, Column]:

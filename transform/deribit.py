@@ -49,7 +49,9 @@ def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
             "print_kind": _print_kind(),
             "instrument": F.coalesce(sent("instrument_name"), "instrument"),
             "asked_instrument": F.nullif("instrument", F.lit("")),
-            "trade_timestamp": F.timestamp_millis(fields["exchange_timestamp"].value),
+            "trade_timestamp": F.timestamp_micros(
+                columns.micros(fields["exchange_timestamp"].value)
+            ),
             "text_is_sound": F.size(columns.reasons(faults)) == 0,
         }
     )

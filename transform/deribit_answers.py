@@ -45,7 +45,7 @@ def bars(answers: DataFrame) -> DataFrame:
     parsed = _answers(answers).withColumn("answer", exact_json.fields(F.col("marked"), schema))
     arrays = [F.col(f"answer.result.{name}") for name in CHART]
     whole = F.concat(*[F.size(array) for array in arrays]).isNotNull()
-    zipped = F.transform(F.arrays_zip(*arrays), lambda bar: F.to_json(bar))
+    zipped = F.transform(F.arrays_zip(*arrays), _as_json)
     no_data = F.col("answer.result.status") == "no_data"
     elements = F.when(whole, zipped).when(no_data, F.array().cast("array<string>"))
     timed = parsed.withColumn("answered_at", exact_json.number(F.col("answer.usOut")))
@@ -99,6 +99,10 @@ def rules(sent_time: str) -> list[Fault]:
 
 def _of_futures() -> Column:
     return F.col("kind").isin("future", "future_combo")
+
+
+def _as_json(bar: Column) -> Column:
+    return F.to_json(bar)
 
 
 def _answers(answers: DataFrame) -> DataFrame:

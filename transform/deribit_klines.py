@@ -29,7 +29,7 @@ def klines(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
     exploded = deribit_answers.bars(named)
     fields = _fields()
     faults = columns.all_faults(fields.values())
-    start = fields["open_time_sent"].value * 1000
+    start = columns.micros(fields["open_time_sent"].value)
     length = F.coalesce(intervals.length(F.col("bar_interval")), F.lit(_TICK))
     typed = exploded.withColumns(
         {
@@ -70,7 +70,5 @@ def _fields() -> dict[str, Field]:
 
 
 def _forming() -> Column:
-    """Return whether a bar had not ended when the server answered; never null."""
-    answered_at = F.coalesce("answered_at", F.unix_micros("end_download_timestamp"))
-    forming = F.unix_micros("close_time") + _TICK > answered_at
-    return F.coalesce(forming & F.col("text_is_sound"), F.lit(False))
+    answered = F.coalesce("answered_at", F.unix_micros("end_download_timestamp"))
+    return rows.forming(F.unix_micros("close_time") + _TICK, answered) & F.col("text_is_sound")

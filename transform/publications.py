@@ -48,7 +48,9 @@ def new_revisions(seen: DataFrame, held: DataFrame) -> DataFrame:
     marked = old.unionByName(new).withColumn("differs", _differs_from_previous(order))
     opened = marked.withColumn(
         "revision",
-        (F.max("known").over(before) + F.count_if(F.expr("is_new AND differs")).over(before)).cast("int"),
+        (F.max("known").over(before) + F.count_if(F.expr("is_new AND differs")).over(before)).cast(
+            "int"
+        ),
     )
     return opened.where("is_new AND differs").select(*KLINES.fieldNames())
 

@@ -22,6 +22,8 @@ REJECTED = [
 ]
 #: The only kinds whose prices may be zero or negative.
 COMBOS = ("future_combo", "option_combo")
+#: How far an exchange's clock may be ahead of ours.
+CLOCK_SKEW_MICROS = 60_000_000
 _NEUTRAL: dict[type[T.DataType], str] = {
     T.StringType: "''",
     T.TimestampType: "timestamp_micros(0)",
@@ -69,6 +71,15 @@ def kline_rules() -> list[Fault]:
         *_timed("open_time", "open_time"),
         Fault(F.col("bar_interval").isNull(), "bar_interval_unknown"),
     ]
+
+
+def forming(end_micros: Column, answered_micros: Column) -> Column:
+    """Return whether a bar had begun but not ended when the exchange answered; never null.
+
+    One that had not even begun is no forming bar but a fault.
+    """
+    begun = F.unix_micros("open_time") <= answered_micros + CLOCK_SKEW_MICROS
+    return F.coalesce(begun & (end_micros > answered_micros), F.lit(False))
 
 
 def kline_findings(length_micros: Column, grid_offset_micros: Column, *, tick: Column) -> Column:
@@ -193,9 +204,9 @@ def _priced_print() -> list[Fault]:
 
 
 def _timed(column: str, name: str) -> list[Fault]:
-    """No exchange is older than 2009; a clock may be a minute ahead of ours."""
+    """No exchange is older than 2009."""
     moment = F.unix_micros(column)
-    latest = F.unix_micros("end_download_timestamp") + 60_000_000
+    latest = F.unix_micros("end_download_timestamp") + CLOCK_SKEW_MICROS
     return [
         Fault(moment < 1_230_768_000_000_000, f"{name}_before_2009"),
         Fault(moment > latest, f"{name}_in_the_future"),

@@ -83,6 +83,7 @@ ODD: list[tuple[dict[str, object], str]] = [
     ({"a": "x"}, "agg_id_not_an_integer"),
     ({"a": 1234567890123456789}, "agg_id_not_an_integer"),
     ({"T": None}, "trade_time_missing"),
+    ({"T": -999999999999999999}, "trade_time_before_2009"),
     ({"T": 1498793709}, "trade_time_before_2009"),
     ({"T": 149879370915300000}, "trade_time_in_the_future"),
     # a minute and a millisecond after the answer

@@ -93,6 +93,10 @@ def test_broken_bars_are_refused_beside_good_ones(spark: SparkSession) -> None:
         (_bar(at8="1e3"), ["trade_count_not_an_integer"]),
         (_bar(at5="1.1234567890123456789"), ["volume_sent_exceeds_decimal_38_18"]),
         (_bar(at4={"x": 1}), ["close_not_a_plain_decimal"]),
+        # 2033: it had not even begun when the answer came
+        (_bar(at0=2000000000000, at6=2000000059999), ["open_time_in_the_future"]),
+        (BAR[:11], ["columns_unexpected"]),
+        ([*BAR, "1"], ["columns_unexpected"]),
     ]
     after = _bar(at0=1577836860000, at6=1577836919999)
 

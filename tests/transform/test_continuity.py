@@ -364,6 +364,21 @@ def test_a_jump_of_trade_numbers_between_aggregates_is_a_hole(spark: SparkSessio
     ]
 
 
+def test_ids_and_trade_numbers_must_both_be_whole(spark: SparkSession) -> None:
+    jump = [agg(1, 10, 12), agg(2, 15, 15)]
+    withdrawn = [
+        row | {"instrument": "X", "instrument_uid": "X"} for row in (agg(1, 5, 5), agg(3, 6, 6))
+    ]
+    claims = [claim((1, 3), (0, 1), instrument="X", instrument_uid="X"), claim((1, 2), (0, 1))]
+
+    made = found(spark, [*jump, *withdrawn], claims, dataset="agg_trades")
+
+    assert records(made, "instrument", *HOLE) == [
+        ("BTCUSDT", 2, 1, 13, 14, "exchange_hole", "proved"),
+        ("X", 2, 2, 6, 5, "exchange_hole", "proved"),
+    ]
+
+
 def test_a_whole_block_and_its_neighbour_hide_no_jump(spark: SparkSession) -> None:
     # 4096 is the first id of the second block
     rows = [agg(n, n, n) for n in range(4096)] + [agg(n, n + 5, n + 5) for n in range(4096, 4100)]

@@ -1,0 +1,96 @@
+"""Answers that the exchanges really gave are read without a fault."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.rows import line, listing, parsed
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "reference"
+MOCKS = REFERENCE / "binance_rest_ws_mocks" / "http.json"
+DERIBIT = REFERENCE / "deribit_bodies"
+KINDS = {"/api/v3/": "spot", "/fapi/v1/": "usdm", "/dapi/v1/": "coinm"}
+ROUTES = {"aggTrades": "agg_trades", "trades": "trades", "klines": "klines"}
+
+
+def _recorded(route: str) -> list[tuple[str, list[Any]]]:
+    """Return the kind and the rows of each recorded page of a route."""
+    routes = json.loads(MOCKS.read_text(encoding="utf-8"), parse_float=str)["routes"]
+    return [
+        (kind, answer["data"])
+        for prefix, kind in KINDS.items()
+        for answer in routes.get(prefix + route, {}).get("GET", [])
+        if isinstance(answer["data"], list)
+    ]
+
+
+@pytest.mark.skipif(not MOCKS.exists(), reason="the recorded reference bodies are not here")
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_recorded_pages_of_binance(spark: SparkSession, route: str) -> None:
+    pages = _recorded(route)
+    known = [listing(kind="coinm", contract_size=Decimal(100), base_unit="BTC", quote_unit="USD")]
+    lines = [
+        line(
+            json.dumps(rows),
+            dataset=ROUTES[route],
+            kind=kind,
+            request={"params": {"interval": "1d"}},
+            sequence=place,
+        )
+        for place, (kind, rows) in enumerate(pages, start=1)
+    ]
+
+    valid, rejected = parsed(spark, ROUTES[route], *lines, known=known)
+
+    assert len(pages) > 2
+    assert rejected == []
+    assert len(valid) == sum(len(rows) for _, rows in pages)
+
+
+@pytest.mark.skipif(not DERIBIT.exists(), reason="the recorded reference bodies are not here")
+def test_recorded_trades_of_deribit(spark: SparkSession) -> None:
+    kinds = {
+        "http_get_last_trades": "future",
+        "http_get_last_trades_perpetual_with_combo_tags": "future",
+        "http_get_last_trades_option_combo": "option_combo",
+        "http_get_last_trades_future_combo": "future_combo",
+        "http_get_last_trades_historical_combo": "option_combo",
+        "ws_trades": "future",
+    }
+    bodies = [(DERIBIT / f"{name}.json").read_text(encoding="utf-8") for name in kinds]
+    common = {"exchange": "deribit", "dataset": "trades", "instrument": ""}
+    lines = [
+        line(body, **common, kind=kind, sequence=place)
+        for place, (body, kind) in enumerate(zip(bodies, kinds.values(), strict=True), start=1)
+    ]
+    documents = [json.loads(body, parse_float=str) for body in bodies]
+    trades = [
+        trade
+        for document in documents
+        for trade in (
+            document["result"]["trades"] if "result" in document else document["params"]["data"]
+        )
+    ]
+    known = [
+        listing(
+            exchange="deribit",
+            kind=kind,
+            instrument=name,
+            direction="inverse",
+            base_unit="BTC",
+            quote_unit="USD",
+        )
+        for kind in ("future", "future_combo")
+        for name in sorted({trade["instrument_name"] for trade in trades})
+    ]
+
+    valid, rejected = parsed(spark, "trades", *lines, known=known)
+
+    assert rejected == []
+    assert sorted(row["trade_id"] for row in valid) == sorted(it["trade_id"] for it in trades)

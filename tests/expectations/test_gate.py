@@ -252,5 +252,5 @@ def jobs_of(spark: SparkSession, batch: DataFrame, suite: Suite, *, rows: int = 
     try:
         check(batch, suite, rows=rows)
     finally:
-        context.setLocalProperty("spark.jobGroup.id", None)
+        context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
     return len(context.statusTracker().getJobIdsForGroup(group))

@@ -113,7 +113,7 @@ OPS_QUARANTINE = Table(
 OPS_CONTINUITY = Table(
     "ops.continuity",
     schemas.CONTINUITY,
-    key=(*IDENTITY_KEY, "dataset", "entry", "first_id"),
+    key=(*IDENTITY_KEY, "dataset", "entry", "first_id", "proved_from"),
     partitions=("dataset",),
     properties=COMMON,
 )

@@ -99,7 +99,7 @@ def json_number(
         Fault(marked.isNotNull() & ~F.coalesce(number, F.lit(False)), f"{name}_not_a_number"),
         Fault(number & ~exact, _exceeds(name, kind)),
     )
-    return Field(value, (*_missing(marked, name, required=required), *faults))
+    return Field(F.when(exact, value), (*_missing(marked, name, required=required), *faults))
 
 
 def integer(text: Column, name: str, *, required: bool = True) -> Field:

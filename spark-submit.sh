@@ -34,9 +34,10 @@ fi
 export PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}" PYSPARK_DRIVER_PYTHON="$venv/bin/python"
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" TZ=UTC
 [[ "$master" == local* ]] && export SPARK_LOCAL_IP=127.0.0.1
+# the code that Spark writes for a wide row is longer than what Java compiles by default
 exec "$venv/bin/spark-submit" \
     --master "$master" \
     --properties-file "$here/conf/spark-defaults.conf" \
-    --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
+    --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC -XX:-DontCompileHugeMethods" \
     --jars "${jars%,}" \
     "$here/jobs/$job.py" "${arguments[@]:1}"

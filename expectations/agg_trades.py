@@ -23,7 +23,7 @@ def suite(*, reduced: bool = False) -> Suite:
     rules = (
         required(AGG_TRADES),
         *provenance(),
-        one_of("taker_side", ("buy", "sell"), scattered=True),
+        one_of("taker_side", ("buy", "sell")),
         above_zero("price"),
         above_zero("quantity"),
         above_zero("quote_quantity"),

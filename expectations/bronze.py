@@ -47,4 +47,4 @@ def suite() -> Suite:
 
 
 def _of_faultless(rule: Rule) -> Rule:
-    return replace(rule, broken_when=f"size(faults) = 0 AND ({rule.broken_when})", seekable=False)
+    return replace(rule, broken_when=f"size(faults) = 0 AND ({rule.broken_when})")

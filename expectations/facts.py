@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import reduce
-from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
@@ -36,24 +34,31 @@ class Facts:
 def measure(frame: DataFrame, suite: Suite, *, latest: datetime) -> Facts:
     """Count the rows of a batch, those that break each rule, and the repeated keys.
 
-    Seekable rules have a pass of their own, filtered by them: of a cached frame, Spark skips each
-    block whose bounds and null counts show that it keeps them all. In a good batch that is every
-    block, and none is unpacked. One more pass holds the other rules, one the key.
-
     Args:
-        frame: cached by the caller where it has seekable rules or a key.
+        frame: cached by the caller where the suite has a key.
         suite: the rules; its SQL names columns of the frame.
         latest: the latest plausible time, aware.
     """
-    breaks = {rule.name: breaking(rule, latest) for rule in suite.rules}
-    seekable = {rule.name: breaks[rule.name] for rule in suite.rules if rule.seekable}
-    scanned = {name: broken for name, broken in breaks.items() if name not in seekable}
-    counts = _first(frame.agg(F.count(F.lit(1)).alias(ROWS), *_counts(scanned)))
-    if seekable:
-        suspects = frame.where(reduce(or_, seekable.values()))
-        counts |= _first(suspects.agg(*_counts(seekable)))
-    repeats = _repeats(frame, suite.key) if suite.key else None
-    return Facts(counts[ROWS], {name: counts[name] for name in breaks}, repeats)
+    breaks = [F.count_if(breaking(rule, latest)).alias(rule.name) for rule in suite.rules]
+    counts = _first(frame.agg(F.count(F.lit(1)).alias(ROWS), *breaks))
+    broken = {rule.name: counts[rule.name] for rule in suite.rules}
+    return Facts(counts[ROWS], broken, repeats(frame, suite))
+
+
+def breaks_any(suite: Suite, *, latest: datetime) -> Column:
+    """Return whether a row breaks any rule, never null: the fast path of a caller's own pass."""
+    # greatest() steps over nulls
+    return F.greatest(F.lit(False), *[breaking(rule, latest) for rule in suite.rules])
+
+
+def faultless(rows: int, suite: Suite, *, repeats: int | None) -> Facts:
+    """Return the facts of a batch of which a pass of the caller's has found no rule broken."""
+    return Facts(rows, {rule.name: 0 for rule in suite.rules}, repeats)
+
+
+def repeats(frame: DataFrame, suite: Suite) -> int | None:
+    """Count the rows beyond the first of each key; None where the suite has no key."""
+    return _repeats(frame, suite.key) if suite.key else None
 
 
 def breaking(rule: Rule, latest: datetime) -> Column:
@@ -82,10 +87,6 @@ def example(frame: DataFrame, suite: Suite, name: str, *, latest: datetime) -> s
 def _repeated(frame: DataFrame, key: Key) -> DataFrame:
     counted = frame.groupBy(*key.columns).agg((F.count(F.lit(1)) - 1).alias("beyond_first"))
     return counted.where("beyond_first > 0")
-
-
-def _counts(breaks: Mapping[str, Column]) -> list[Column]:
-    return [F.count_if(broken).alias(name) for name, broken in breaks.items()]
 
 
 def _first(one_row: DataFrame) -> dict[str, int]:

@@ -30,7 +30,7 @@ def suite(*, reduced: bool = False) -> Suite:
         *provenance(),
         Rule("odd_times_named", f"open_time > close_time AND NOT {_NAMED}"),
         Rule("odd_prices_named", f"({_OUTSIDE}) AND NOT {_NAMED}"),
-        Rule("volumes_not_negative", _VOLUMES, "warning", seekable=True),
+        Rule("volumes_not_negative", _VOLUMES, "warning"),
         Rule("taker_share_within_total", _SHARES, "warning"),
         within_history("open_time"),
         day_agrees("open_time"),

@@ -26,8 +26,8 @@ def suite(*, reduced: bool = False) -> Suite:
     rules = (
         required(TRADES),
         *provenance(),
-        one_of("taker_side", ("buy", "sell"), scattered=True),
-        one_of("print_kind", PRINT_KINDS, scattered=True),
+        one_of("taker_side", ("buy", "sell")),
+        one_of("print_kind", PRINT_KINDS),
         Rule("print_kind_decided", "print_kind = 'unknown'", "warning"),
         above_zero("price", unless=IS_COMBO),
         above_zero("quantity"),

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from expectations import gate
+from expectations.facts import Facts
 from jobs.context import Context
 from lake.frames import local_frame
 from lake.tables import OPS_GATE_RESULTS
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One frame of a batch, and the suite that it is held against.
+
+    Attributes:
+        name: the gate's, in the results.
+        frame: without its rejected rows; looked at again only after a failure where `counted` is
+            given.
+        counted: what a pass of the caller's has counted already.
+        reasons: why rows were rejected, reason -> rows.
+    """
+
+    name: str
+    frame: DataFrame
+    suite: gate.Suite
+    counted: Facts | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
 def require(
     context: Context,
-    checks: Sequence[tuple[str, DataFrame, gate.Suite]],
+    checks: Sequence[Check],
     *,
     batch_id: int,
     rows: int,
@@ -25,7 +46,7 @@ def require(
 
     Args:
         context: the run.
-        checks: the gate's name in the results, the frame, its suite.
+        checks: the frames and their suites.
         batch_id: the stream's, -1 outside a stream.
         rows: all rows of the batch.
         rejected_rows: those that a row rule sent to quarantine.
@@ -33,20 +54,23 @@ def require(
     Raises:
         GateError: a critical expectation failed; nothing of the batch has been written.
     """
+    attempts = _attempts(context, [check.name for check in checks], batch_id)
     outcomes = [
         gate.check(
-            frame,
-            suite,
-            table=name,
+            check.frame,
+            check.suite,
+            table=check.name,
             rows=rows,
             rejected_rows=rejected_rows,
             limits=context.settings.bronze,
             run_id=context.run_id,
             batch_id=batch_id,
-            attempt=_attempt(context, name, batch_id),
+            attempt=attempts.get(check.name, 0) + 1,
             checked_at=context.clock.now(),
+            reasons=check.reasons,
+            counted=check.counted,
         )
-        for name, frame, suite in checks
+        for check in checks
     ]
     results = [result for outcome in outcomes for result in outcome.results]
     names = OPS_GATE_RESULTS.schema.names
@@ -57,9 +81,10 @@ def require(
         outcome.require()
 
 
-def _attempt(context: Context, name: str, batch_id: int) -> int:
+def _attempts(context: Context, names: Sequence[str], batch_id: int) -> Mapping[str, int]:
+    """Return how often each gate has been tried on this batch."""
     before = context.tables.read(OPS_GATE_RESULTS).where(
-        (F.col("table_name") == name) & (F.col("batch_id") == batch_id)
+        F.col("table_name").isin(*names) & (F.col("batch_id") == batch_id)
     )
-    newest = before.agg(F.max("attempt").alias("attempt")).collect()[0]["attempt"]
-    return 1 + (newest or 0)
+    newest = before.groupBy("table_name").agg(F.max("attempt").alias("attempt")).collect()
+    return {row["table_name"]: row["attempt"] for row in newest}

@@ -222,9 +222,8 @@ def _project(context: Context, touched: Touched) -> None:
 
 
 def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int) -> None:
-    gates.require(
-        context, [(GOLD_OHLCV.name, changed, ohlcv.suite())], batch_id=batch_id, rows=rows
-    )
+    checks = [gates.Check(GOLD_OHLCV.name, changed, ohlcv.suite())]
+    gates.require(context, checks, batch_id=batch_id, rows=rows)
 
 
 def mark(context: Context, touched: Touched) -> None:

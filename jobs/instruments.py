@@ -52,7 +52,7 @@ def _fold(context: Context, observed: DataFrame, taken: Row, batch_id: int) -> N
     try:
         changed = _differs(history, current)
         if changed:
-            checks = [(NAME, history, suites.suite())]
+            checks = [gates.Check(NAME, history, suites.suite())]
             gates.require(context, checks, batch_id=batch_id, rows=history.count())
             context.tables.replace(history, SILVER_INSTRUMENTS, where)
         log.info("%s %s changed=%s", NAME, where, changed)

@@ -192,7 +192,7 @@ def _rejected(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Cl
         for held in [claim.name.coverage]
     ]
     claimed = local_frame(context.spark, files, CLAIMED)
-    refused = batch.candidates.where(F.size("faults") > 0).select(
+    refused = batch.candidates.where(~F.col("is_sound")).select(
         "bronze_file", F.col(fact.id_column).alias("id"), "faults"
     )
     invalidated = F.array_contains("faults", INVALIDATED)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812
 
 from expectations import agg_trades, bronze, gate, klines, trades
+from expectations.facts import breaks_any, faultless
 from jobs import gates, ledger
 from jobs.context import Context
 from jobs.streams import KEPT, application, bronze_lines, drain, exchanges_in, has_bronze
@@ -62,15 +63,16 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A parsed batch, kept in memory, and what one pass over it counted.
+    """A parsed batch, and what one pass over its lines and one over its rows counted.
 
     Attributes:
-        answers: one row an answer, without its body.
+        answers: one row an answer.
         candidates: all rows, with their faults.
         valid: rows of the table's schema.
         refused: the other rows, as `ops.quarantine` keeps them.
         facts: counts by bronze file, day and listing.
         files: the keys of the batch's bronze files.
+        sound_answers: how many answers there are, None where one breaks a rule of bronze.
     """
 
     answers: DataFrame
@@ -79,6 +81,7 @@ class Parsed:
     refused: DataFrame
     facts: Sequence[Row]
     files: tuple[str, ...]
+    sound_answers: int | None
 
     @property
     def rows(self) -> int:
@@ -146,34 +149,56 @@ def publish(context: Context, fact: Fact, batch: Parsed, transaction: Transactio
 
 def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> None:
     """Hold the answers and the valid rows against their suites; GateError where one fails."""
+    reasons = _reasons(batch) if batch.rejected else {}
+    of_answers, of_rows = bronze.suite(), fact.suite(reduced=batch.is_unbroken)
+    answers = rows = None
+    if batch.sound_answers is not None:
+        answers = faultless(batch.sound_answers, of_answers, repeats=None)
+    if not any(group["broken"] for group in batch.facts):
+        # an unbroken chain has each key once: no other pass is needed to tell
+        repeats = 0 if batch.is_unbroken else None
+        rows = faultless(batch.rows - batch.rejected, of_rows, repeats=repeats)
     checks = (
-        (f"bronze.{fact.dataset}", batch.answers, bronze.suite()),
-        (fact.table.name, batch.valid, fact.suite(reduced=batch.is_unbroken)),
+        gates.Check(f"bronze.{fact.dataset}", batch.answers, of_answers, answers, reasons),
+        gates.Check(fact.table.name, batch.valid, of_rows, rows, reasons),
     )
     gates.require(context, checks, batch_id=batch_id, rows=batch.rows, rejected_rows=batch.rejected)
 
 
 @contextmanager
 def parsed(context: Context, fact: Fact, lines: DataFrame) -> Iterator[Parsed]:
-    """Parse lines once and keep the rows, the payload of the faulty ones only, while in use."""
+    """Parse lines and count them; rows that are read more than twice stay in memory while in use.
+
+    A sound batch is parsed once to be counted and once more to be written: its bronze files never
+    change, and parsing is cheaper than keeping the rows.
+    """
     answers = envelopes.read(lines)
-    instruments = context.tables.read(SILVER_INSTRUMENTS)
-    exchanges = exchanges_in(context, fact.dataset)
-    candidates = parse(fact.dataset, answers, instruments, exchanges=exchanges)
+    candidates = parse(
+        fact.dataset,
+        answers,
+        context.tables.read(SILVER_INSTRUMENTS),
+        exchanges=exchanges_in(context, fact.dataset),
+    )
     if fact.in_ledger:
         candidates = rows.claimed(candidates, fact.id_column)
-    faulty = F.size("faults") > 0
-    kept = candidates.withColumn("payload", F.when(faulty, F.col("payload"))).persist(KEPT)
-    # a body's first character says that it is there; the answers alone are a few rows
-    headers = answers.withColumn("body", F.substring("body", 1, 1)).drop("envelope_text")
-    headers = headers.persist(KEPT)
+    latest = gate.latest_plausible(context.clock.now())
+    files, sound_answers = _count_answers(answers, latest)
+    facts = _count(candidates, fact, latest)
+    batch = Parsed(
+        answers,
+        candidates,
+        rows.valid(candidates, fact.table.schema),
+        rows.refused(candidates),
+        facts,
+        files,
+        sound_answers,
+    )
+    if batch.rejected or not batch.is_unbroken:
+        candidates.persist(KEPT)
     try:
-        valid, refused = rows.split(kept, fact.table.schema)
-        files = [row[0] for row in headers.select("bronze_file").distinct().collect()]
-        yield Parsed(headers, kept, valid, refused, _count(kept, fact), tuple(sorted(files)))
+        yield batch
     finally:
-        headers.unpersist()
-        kept.unpersist()
+        candidates.unpersist()
 
 
 def slice_of(batch: Parsed, fact: Fact) -> Slice | None:
@@ -194,19 +219,36 @@ def slice_of(batch: Parsed, fact: Fact) -> Slice | None:
     )
 
 
-def _count(candidates: DataFrame, fact: Fact) -> Sequence[Row]:
-    """Count a kept batch once, by bronze file, day and listing: a few rows."""
-    good = F.size("faults") == 0
+def _count_answers(answers: DataFrame, latest: datetime) -> tuple[tuple[str, ...], int | None]:
+    """Return the files of a batch, and how many answers they hold, None where one is unsound."""
+    counted = answers.agg(
+        F.collect_set("bronze_file").alias("files"),
+        F.count(F.lit(1)).alias("answers"),
+        F.count_if(breaks_any(bronze.suite(), latest=latest)).alias("broken"),
+    ).collect()[0]
+    return tuple(sorted(counted["files"])), None if counted["broken"] else counted["answers"]
+
+
+def _count(candidates: DataFrame, fact: Fact, latest: datetime) -> Sequence[Row]:
+    """Count the rows of a batch once, by bronze file, day and listing: a few rows."""
+    good = F.col("is_sound")
     identity = ("exchange", "kind", "instrument", "instrument_uid")
     grouped = candidates.groupBy("bronze_file", *identity, "year", "month", "day")
-    aggregates = [
+    counts = [
         F.count(F.lit(1)).alias("rows"),
         F.count_if(~good).alias("rejected"),
         *link_aggregates("id", fact.id_column, fact.id_column, good),
+        F.count_if(good & breaks_any(fact.suite(), latest=latest)).alias("broken"),
     ]
     if fact.dataset == "agg_trades":
-        aggregates += link_aggregates("seq", "first_trade_seq", "last_trade_seq", good)
-    return grouped.agg(*aggregates).collect()
+        counts += link_aggregates("seq", "first_trade_seq", "last_trade_seq", good)
+    return grouped.agg(*counts).collect()
+
+
+def _reasons(batch: Parsed) -> Mapping[str, int]:
+    """Count why rows were rejected."""
+    counted = batch.refused.select(F.explode("reasons").alias("reason")).groupBy("reason").count()
+    return {row["reason"]: row["count"] for row in counted.collect()}
 
 
 def _quarantine(context: Context, batch: Parsed, transaction: Transaction) -> None:
@@ -233,6 +275,7 @@ def _store_prints(
     held = context.tables.read(fact.table).where(within.predicate())
     first = batch.valid
     if not (batch.is_unbroken and held.isEmpty()):
+        batch.candidates.persist(KEPT)
         first = sightings.first_by_key(batch.valid, fact.table.key).first
         key = list(fact.table.key)
         known = held.unionByName(

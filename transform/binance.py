@@ -11,7 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from lake import schemas
 from transform import binance_answers, columns, exact_json, listings, rows
-from transform.binance_answers import EXCHANGE, archived, cell
+from transform.binance_answers import EXCHANGE, archived, cell, sliced
 from transform.binance_klines import klines
 from transform.columns import Fault, Field
 
@@ -24,6 +24,16 @@ _AMOUNT = columns.fits(schemas.AMOUNT)
 _AGG_TRADE_LINE = rf"^{_ID},{_PRICE},{_QUANTITY},{_ID},{_ID},{_ID},{_FLAG}(?:,{_FLAG})?\z"
 #: Streams leave the quote quantity out.
 _TRADE_LINE = rf"^{_ID},{_PRICE},{_QUANTITY},(?:{_AMOUNT})?,{_ID},{_FLAG}(?:,{_FLAG})?\z"
+_JSON_ID, _JSON_FLAG = r"-?(?:0|[1-9]\d{0,17})", "(?:true|false)"
+#: Elements as REST writes them, without their braces; any other order or field is parsed as JSON.
+_USUAL_AGG_TRADE = (
+    rf'^"a":{_JSON_ID},"p":"{_PRICE}","q":"{_QUANTITY}","f":{_JSON_ID},"l":{_JSON_ID},'
+    rf'"T":{_JSON_ID},"m":{_JSON_FLAG}(?:,"M":{_JSON_FLAG})?\z'
+)
+_USUAL_TRADE = (
+    rf'^"id":{_JSON_ID},"price":"{_PRICE}","qty":"{_QUANTITY}","(?:quoteQty|baseQty)":"{_AMOUNT}",'
+    rf'"time":{_JSON_ID},"isBuyerMaker":{_JSON_FLAG}(?:,"isBestMatch":{_JSON_FLAG})?\z'
+)
 _AGG_TRADE = ("a", "p", "q", "f", "l", "T", "m")
 _REST_TRADE = ("id", "price", "qty", "quoteQty", "time", "isBuyerMaker")
 _STREAM_TRADE = ("t", "p", "q", "m", "X", "s")
@@ -40,7 +50,7 @@ def agg_trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
         envelopes: as `transform.envelopes.read` returns them.
         instruments: rows of `silver.instruments`; COIN-M needs its contract size.
     """
-    exploded = binance_answers.explode(envelopes, "agg_trades")
+    exploded = binance_answers.explode(envelopes, "agg_trades", usual=_USUAL_AGG_TRADE)
     keyed = _objects(exploded, (*_AGG_TRADE, "s"))
     of_json = F.array(*[F.col(f"object.{name}") for name in _AGG_TRADE])
     fields = {
@@ -63,7 +73,7 @@ def agg_trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
 
 def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
     """Read trades into candidates of `silver.trades`; the arguments are those of `agg_trades`."""
-    exploded = binance_answers.explode(envelopes, "trades")
+    exploded = binance_answers.explode(envelopes, "trades", usual=_USUAL_TRADE)
     keyed = _objects(exploded, (*_REST_TRADE, *_STREAM_TRADE))
     fourth = columns.decimal(cell(3), "quote_quantity_sent", schemas.AMOUNT, required=False)
     # COIN-M has the base quantity in this place
@@ -94,7 +104,7 @@ def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
 def _objects(exploded: DataFrame, names: tuple[str, ...]) -> DataFrame:
     """Add `object`, a JSON element's values by name as text, and the `sent_instrument`."""
     schema = ", ".join(f"{name} STRING" for name in names)
-    parsed = F.when(~archived(), exact_json.fields(F.col("element"), schema))
+    parsed = F.when(~(archived() | sliced()), exact_json.fields(F.col("element"), schema))
     return exploded.withColumn("object", parsed).withColumn("sent_instrument", F.col("object.s"))
 
 

@@ -16,6 +16,16 @@ KINDS = ("spot", "usdm", "coinm")
 MICROSECONDS_SINCE = 1_735_689_600_000_000
 #: The archive's header rows name their columns in small letters, such as `agg_trade_id`.
 _HEADER = r"^[a-z_]+,"
+#: What a slice has beside its values: the names of its fields, and quotation marks.
+_NAMES = '"[A-Za-z]+":|"'
+
+
+def sliced() -> Column:
+    """Return whether a row was cut out of an answer whose every element is written as usual.
+
+    Such text needs no JSON parser, which costs most of the time that a batch takes.
+    """
+    return F.col("is_sliced")
 
 
 def archived() -> Column:
@@ -28,21 +38,32 @@ def cell(position: int) -> Column:
     return F.get("cells", F.lit(position))
 
 
-def explode(answers: DataFrame, dataset: str) -> DataFrame:
+def explode(answers: DataFrame, dataset: str, *, usual: str | None = None) -> DataFrame:
     """Explode answers into elements, one row each, headers of archive files left out.
 
-    An element is a JSON text with its numbers as strings, or a line of an archive file;
-    `payload` is what was sent.
+    Args:
+        answers: as `envelopes.read` returns them.
+        dataset: the only one that the caller can read.
+        usual: the pattern of an element as Binance writes it, without its braces: a whole answer
+            of such elements is sliced, any other goes through the JSON parser.
+
+    Returns:
+        The columns of `envelopes.explode`, `is_sliced` BOOLEAN and `payload` STRING, what was
+        sent. An element is a JSON text with its numbers as strings, a slice without its braces,
+        or a line of an archive file.
     """
+    known = _sliced(answers, usual)
     rows = envelopes.explode(
-        answers, exchange=EXCHANGE, dataset=dataset, elements=_elements(), fault=_fault()
-    )
+        known, exchange=EXCHANGE, dataset=dataset, elements=_elements(), fault=_fault()
+    ).drop("slices")
     header = archived() & (F.col("row_position") == 0) & F.col("element").rlike(_HEADER)
     element = F.col("element")
+    as_sent = F.when(archived(), element).when(sliced(), F.concat(F.lit("{"), element, F.lit("}")))
+    as_text = F.when(archived() | sliced(), element)
     return rows.where(~header).withColumns(
         {
-            "payload": F.when(archived(), element).otherwise(exact_json.restored(element)),
-            "element": F.when(archived(), element).otherwise(exact_json.unmarked(element)),
+            "payload": as_sent.otherwise(exact_json.restored(element)),
+            "element": as_text.otherwise(exact_json.unmarked(element)),
         }
     )
 
@@ -59,12 +80,13 @@ def typed(rows: DataFrame, of_json: Column, fields: Mapping[str, Field], pattern
     """
     # a comma inside a JSON value makes one cell too many: no other reading of it can match
     line = F.when(archived(), F.col("element")).otherwise(F.array_join("cells", ",", ""))
-    return rows.withColumn(
-        "cells", F.when(archived(), F.split("element", ",")).otherwise(of_json)
-    ).withColumns(
+    values = F.when(archived(), F.split("element", ","))
+    values = values.when(sliced(), F.split(F.regexp_replace("element", _NAMES, ""), ","))
+    return rows.withColumn("cells", values.otherwise(of_json)).withColumns(
         {
             **{name: field.value for name, field in fields.items()},
-            "text_is_sound": F.coalesce(line.rlike(pattern), F.lit(False)),
+            # a slice has matched a pattern that is as strict
+            "text_is_sound": sliced() | F.coalesce(line.rlike(pattern), F.lit(False)),
         }
     )
 
@@ -94,11 +116,26 @@ def rules(sent_time: str) -> list[Fault]:
     ]
 
 
+def _sliced(answers: DataFrame, usual: str | None) -> DataFrame:
+    """Add `slices` ARRAY<STRING>, the answer cut between its objects, and `is_sliced`."""
+    if usual is None:
+        return answers.withColumns(
+            {"slices": F.lit(None).cast("array<string>"), "is_sliced": F.lit(False)}
+        )
+    body = F.col("body")
+    inner = F.substr(body, F.lit(3), F.length(body) - 4)
+    as_usual = ~archived() & body.startswith("[{") & body.endswith("}]")
+    cut = answers.withColumn("slices", F.when(as_usual, F.split(inner, r"\},\{")))
+    matching = F.forall("slices", lambda piece: piece.rlike(usual))
+    return cut.withColumn("is_sliced", F.coalesce(matching, F.lit(False)))
+
+
 def _elements() -> Column:
     body = F.col("body")
     begins = F.ltrim(body, F.lit(" \t\r\n"))
     return (
         F.when(archived(), _lines(body))
+        .when(sliced(), F.col("slices"))
         .when(begins.startswith("["), exact_json.elements(body))
         .when(begins.startswith("{"), _event(body))
     )

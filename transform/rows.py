@@ -14,7 +14,7 @@ from lake import schemas
 from transform import columns
 from transform.columns import Fault
 
-#: What `split` returns of a rejected row; the job adds run_id, quarantined_at and state.
+#: What `refused` returns of a rejected row; the job adds run_id, quarantined_at and state.
 REJECTED = [
     field.name
     for field in schemas.QUARANTINE.fields
@@ -24,6 +24,9 @@ REJECTED = [
 COMBOS = ("future_combo", "option_combo")
 #: How far an exchange's clock may be ahead of ours.
 CLOCK_SKEW_MICROS = 60_000_000
+#: Holds a filter above the parsing. Spark pushes a filter below a projection, whose columns it then
+#: computes twice, but not below one with a number that differs each time.
+FENCE = "fence"
 _NEUTRAL: dict[type[T.DataType], str] = {
     T.StringType: "''",
     T.TimestampType: "timestamp_micros(0)",
@@ -118,7 +121,7 @@ def candidates(
 
     Returns:
         The schema's columns, all nullable, `dataset` STRING, `row_position` INT, `payload` STRING,
-        `is_sound` BOOLEAN and `faults` ARRAY<STRING>, empty where the row is sound.
+        `is_sound` BOOLEAN, `faults` ARRAY<STRING>, empty where the row is sound, and `fence`.
     """
     required = [F.col(name).isNull() for name in _required(schema)]
     rules = list(rules)
@@ -141,6 +144,7 @@ def candidates(
         "payload",
         "is_sound",
         faults.alias("faults"),
+        F.monotonically_increasing_id().alias(FENCE),
     )
 
 
@@ -155,21 +159,33 @@ def claimed(candidates: DataFrame, id_column: str) -> DataFrame:
         F.regexp_extract("bronze_file", range_of_ids, group).try_cast("bigint") for group in (1, 2)
     )
     beyond = (F.col(id_column) < first) | (F.col(id_column) > last)
-    return candidates.where((F.size("faults") > 0) | ~F.coalesce(beyond, F.lit(False)))
+    unclaimed = F.col("is_sound") & F.coalesce(beyond, F.lit(False))
+    return candidates.where(_fenced(~unclaimed))
 
 
 def split(candidates: DataFrame, schema: T.StructType) -> tuple[DataFrame, DataFrame]:
-    """Split candidates into valid rows and rejected ones; every candidate is in one of them.
+    """Split candidates into valid rows and rejected ones; every candidate is in one of them."""
+    return valid(candidates, schema), refused(candidates)
 
-    Returns:
-        The valid rows in exactly `schema`, nullability included, and the rejected ones with the
-        columns of `lake.schemas.QUARANTINE` that are not the run's, reasons sorted.
+
+def valid(candidates: DataFrame, schema: T.StructType) -> DataFrame:
+    """Return the valid rows in exactly `schema`, nullability included."""
+    sound = candidates.where(_fenced(F.col("is_sound")))
+    return sound.select(*[_exact(field) for field in schema.fields])
+
+
+def refused(candidates: DataFrame) -> DataFrame:
+    """Return the rejected rows, with the columns of `QUARANTINE` that are not the run's.
+
+    Their reasons are sorted.
     """
-    valid = candidates.where("is_sound")
-    rejected = candidates.where(~F.col("is_sound"))
+    rejected = candidates.where(_fenced(~F.col("is_sound")))
     reasons = F.array_sort(F.array_distinct("faults")).alias("reasons")
-    taken = [reasons if name == "reasons" else F.col(name) for name in REJECTED]
-    return valid.select(*[_exact(field) for field in schema.fields]), rejected.select(*taken)
+    return rejected.select(*[reasons if name == "reasons" else F.col(name) for name in REJECTED])
+
+
+def _fenced(condition: Column) -> Column:
+    return condition & (F.col(FENCE) >= 0)
 
 
 def _required(schema: T.StructType) -> list[str]:

@@ -57,9 +57,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 def bundled_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first two hours of the bundled day, brought through the front door once; to be read only.
 
-    CANDLELAKE_TEST_LAKE names one that is there already.
+    READY_LAKE names one that is there already.
     """
-    ready = os.environ.get("CANDLELAKE_TEST_LAKE")
+    ready = os.environ.get("READY_LAKE")
     if ready:
         return Path(ready).resolve()
     lake = tmp_path_factory.mktemp("bundled") / "lake"

@@ -13,7 +13,9 @@ import great_expectations as gx
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.data_context.file_data_context import FileDataContext
 
+from expectations import data_docs_pages
 from expectations.validation import Expected, as_row, as_suite, quiet
+from lake.clock import to_iso
 from lake.errors import UsageError
 
 _SITE = Path("gx", "uncommitted", "data_docs", "local_site")
@@ -24,7 +26,7 @@ def build(results: Iterable[Result], folder: Path) -> Path:
     """Build the site from recorded results, a page a batch and attempt.
 
     The recorded counts are validated again in detail; no table is read. A former site in `folder`
-    is replaced.
+    is replaced. The pages need no network.
 
     Args:
         results: rows of `ops.gate_results`, in any order.
@@ -40,11 +42,16 @@ def build(results: Iterable[Result], folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as project:
         context = gx.get_context(mode="file", project_root_dir=project)
         quiet(context)
-        for batch in _batches(results):
+        batches = _batches(results)
+        for batch in batches:
             _validate(context, batch)
         context.build_data_docs()
+        site = Path(project) / _SITE
+        data_docs_pages.stand_alone(site)
+        entries = [_entry(site, batch) for batch in reversed(batches)]
+        (site / "index.html").write_text(data_docs_pages.index(entries), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(Path(project) / _SITE, folder)
+        shutil.copytree(site, folder)
     return folder / "index.html"
 
 
@@ -71,8 +78,7 @@ def _validate(context: FileDataContext, batch: Sequence[Result]) -> None:
     """Store a batch's counts as a validation of its suite; its limits are its own."""
     first = batch[0]
     expected = [_expected(result) for result in batch]
-    name = f"{first['table_name']} batch {first['batch_id']} attempt {first['attempt']}"
-    unique = f"{name} of run {first['run_id']}"
+    name, unique = _name(first), _unique(first)
     asset = context.data_sources.add_pandas(unique).add_dataframe_asset(name)
     definition = gx.ValidationDefinition(
         name=unique,
@@ -90,4 +96,27 @@ def _expected(result: Result) -> Expected:
     observed = json.loads(result["observed"])
     return Expected(
         result["expectation"], result["severity"], observed["rows"], observed["allowed"]
+    )
+
+
+def _name(result: Result) -> str:
+    return f"{result['table_name']} batch {result['batch_id']} attempt {result['attempt']}"
+
+
+def _unique(result: Result) -> str:
+    return f"{_name(result)} of run {result['run_id']}"
+
+
+def _entry(site: Path, batch: Sequence[Result]) -> data_docs_pages.Entry:
+    """Return the index's line of a batch; its page lies below a folder of the suite's name."""
+    first = batch[0]
+    (page,) = (site / "validations" / _unique(first).replace(".", "/")).rglob("*.html")
+    return data_docs_pages.Entry(
+        checked_at=to_iso(first["checked_at"])[:19] + "Z",
+        table=first["table_name"],
+        batch=f"{first['batch_id']}, attempt {first['attempt']}, run {first['run_id']}",
+        rows=first["rows"],
+        rejected_rows=first["rejected_rows"],
+        failed=tuple(sorted(each["expectation"] for each in batch if not each["success"])),
+        page=page.relative_to(site),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -50,3 +51,25 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = builder.getOrCreate()
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def bundled_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first two hours of the bundled day, brought through the front door once; to be read only.
+
+    READY_LAKE names one that is there already.
+    """
+    ready = os.environ.get("READY_LAKE")
+    if ready:
+        return Path(ready).resolve()
+    lake = tmp_path_factory.mktemp("bundled") / "lake"
+    window = ("--start", "2024-01-01T00:00:00Z", "--end", "2024-01-01T02:00:00Z")
+    done = subprocess.run(
+        [str(ROOT / "spark-submit.sh"), "pipeline", *window, "--set", f"lake.root={lake}"],
+        env={**os.environ, "CANDLELAKE_REQUIREMENTS": "dev"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return lake

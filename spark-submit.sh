@@ -34,6 +34,8 @@ fi
 export PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}" PYSPARK_DRIVER_PYTHON="$venv/bin/python"
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" TZ=UTC
 [[ "$master" == local* ]] && export SPARK_LOCAL_IP=127.0.0.1
+# a pipe, so that the JVM and Python can both append to it, whatever it leads to
+exec 2> >(trap '' INT; exec cat >&2)
 # the code that Spark writes for a wide row is longer than what Java compiles by default
 exec "$venv/bin/spark-submit" \
     --master "$master" \

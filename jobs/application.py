@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -21,8 +23,16 @@ def run_job(command: Callable[..., Any]) -> None:
     sys.exit(exit_code_of(app))
 
 
+def _keep_stderr_apart() -> None:
+    """Part errors from answers again: spark-submit joins Python's two streams into one."""
+    stderr = Path(f"/proc/{os.getppid()}/fd/2")
+    if "PYSPARK_GATEWAY_PORT" in os.environ and stderr.exists():
+        os.dup2(os.open(stderr, os.O_WRONLY | os.O_APPEND), 2)
+
+
 def exit_code_of(app: typer.Typer) -> int:
     """Run the application; return 0, or the exit code of the error, said in one line on stderr."""
+    _keep_stderr_apart()
     configure_logging()
     try:
         app(standalone_mode=True)

@@ -11,6 +11,7 @@ from jobs import doctor as ward
 from jobs import extraction, quarantine
 from jobs.application import exit_code_of
 from jobs.context import exchanges_of, open_lake
+from jobs.data_docs import data_docs
 from jobs.options import (
     Datasets,
     End,
@@ -32,6 +33,7 @@ app = typer.Typer(
     help="Candlelake: every trade kept raw, every candle proved.",
 )
 app.command()(sql)
+app.command()(data_docs)
 app.add_typer(quarantine.app, name="quarantine")
 
 

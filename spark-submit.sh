@@ -36,10 +36,9 @@ export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" TZ=UTC
 [[ "$master" == local* ]] && export SPARK_LOCAL_IP=127.0.0.1
 # a pipe, so that the JVM and Python can both append to it, whatever it leads to
 exec 2> >(trap '' INT; exec cat >&2)
-# the code that Spark writes for a wide row is longer than what Java compiles by default
 exec "$venv/bin/spark-submit" \
     --master "$master" \
     --properties-file "$here/conf/spark-defaults.conf" \
-    --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC -XX:-DontCompileHugeMethods" \
+    --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
     --jars "${jars%,}" \
     "$here/jobs/$job.py" "${arguments[@]:1}"

@@ -87,6 +87,8 @@ def drain(context: Context, name: str, stream: DataFrame, process: Batch) -> Non
     raised: list[CandlelakeError] = []
 
     def keep_error(batch: DataFrame, batch_id: int) -> None:
+        # Spark turns it off for streams; a batch is planned as any other query
+        batch.sparkSession.conf.set("spark.sql.adaptive.enabled", "true")
         try:
             process(batch, batch_id)
         except CandlelakeError as error:

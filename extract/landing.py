@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from extract.answer import Answer
-from extract.coverage import joined, months
+from extract.coverage import Gap, joined, missing, months
 from lake.bronze import BronzeName, Coverage, Dataset, Envelope, Mode, encoded, folder, parse_name
 from lake.bronze import to_file as bronze_bytes
 from lake.clock import Clock, from_millis
@@ -134,6 +134,12 @@ class Landing:
             for name in names
             if name.mode == self.mode and interval in ("", name.tag.partition("-")[0])
         )
+
+    def gaps(self, start_ms: int, end_ms: int, *, interval: str = "") -> Iterator[Gap]:
+        """Yield what is missing of a window, month by month, from that month's file names."""
+        for from_ms, until_ms in months(start_ms, end_ms):
+            runs = self.runs(from_ms, until_ms, interval=interval)
+            yield from missing(runs, from_ms, until_ms)
 
 
 def held(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Literal
 
 from extract import archive
 from extract.bars import BarSource, bar_files, interval_ms
 from extract.client import Client
-from extract.coverage import DAY_MS, Gap, missing, months
+from extract.coverage import DAY_MS, Gap
 from extract.discovery import land_snapshot, requests_of
 from extract.landing import Landed, Landing, Piece
 from extract.paging import Pager, TradeSource
@@ -188,7 +187,7 @@ def extract_bars(
         landed = _archive_days(client, settings, landing, start_ms, end_ms, interval=interval)
     else:
         start, end = start_ms - start_ms % length, end_ms + -end_ms % length
-        gaps = list(_gaps(landing, start, end, interval=interval))
+        gaps = list(landing.gaps(start, end, interval=interval))
         bars = _bar_source(client, settings, landing, interval) if gaps else None
         landed = _land_bars(bars, settings, landing, gaps, interval) if bars else Landed()
     return landed + _sent(client, since=before)
@@ -218,7 +217,7 @@ def trade_source(
 def _land_trades(
     trades: TradeSource, settings: Settings, landing: Landing, start_ms: int, end_ms: int
 ) -> Landed:
-    gaps = list(_gaps(landing, start_ms, end_ms))
+    gaps = list(landing.gaps(start_ms, end_ms))
     if not gaps:
         return Landed()
     now = trades.clock_ms()
@@ -263,15 +262,9 @@ def _archive_days(
         raise UsageError(f"{landing.exchange} has no bulk archive", hint="Use source=rest.")
     landed = Landed()
     for day in archive.days(start_ms, end_ms):
-        if any(_gaps(landing, day, day + DAY_MS, interval=interval)):
+        if any(landing.gaps(day, day + DAY_MS, interval=interval)):
             landed += archive.land_day(client, settings, landing, day, interval=interval)
     return landed
-
-
-def _gaps(landing: Landing, start_ms: int, end_ms: int, *, interval: str = "") -> Iterator[Gap]:
-    """Yield what is missing of a window, month by month, from the names of that month's files."""
-    for from_ms, until_ms in months(start_ms, end_ms):
-        yield from missing(landing.runs(from_ms, until_ms, interval=interval), from_ms, until_ms)
 
 
 def _bar_source(client: Client, settings: Settings, landing: Landing, interval: str) -> BarSource:

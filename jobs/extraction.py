@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
 from extract.client import Client
 from extract.discovery import discovered
+from extract.foresight import Subject, foresee, weight_per_minute
 from extract.landing import Landed
 from extract.listing import matching
+from extract.plan import Plan
 from extract.pool import run_all
 from extract.window import Source, extract_bars, extract_instruments, extract_trades
+from jobs.approval import require_leave
 from jobs.context import Lake
 from jobs.options import Segment, Selection
 from lake.bronze import Dataset
@@ -22,7 +25,8 @@ from lake.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Task = Callable[[], Landed]
+#: So many trade tapes are asked for their ids by the plan; of more, the window's length tells.
+PROBED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +37,29 @@ class Extraction:
     instruments: tuple[tuple[str, str, str], ...]
 
 
-def land(lake: Lake, settings: Settings, selection: Selection) -> Extraction:
+def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = False) -> Extraction:
     """Land what the selection names and bronze has not: instruments first, then trades and bars.
 
-    `settings` carries the exchanges' addresses, which the replay fills in.
+    `settings` carries the exchanges' addresses, which the replay fills in. `yes` starts a run
+    however big its plan is.
+
+    Raises:
+        UsageError: an instrument is unknown, or a big run has nobody's leave.
     """
     client = Client(settings, clock=lake.clock)
     total, found = Landed(), list[tuple[str, str, str]]()
-    tasks: list[Task] = []
+    subjects: list[Subject] = []
     for segment in selection.segments:
         landed, names = _discover(lake, settings, client, segment)
         total += landed
         found += [(segment.exchange, segment.kind, name) for name in names]
         for name in names:
-            tasks += _tasks(lake, client, settings, selection, (segment, name))
+            subjects += _subjects(lake, settings, selection, segment, name)
+    require_leave(plan_of(lake, settings, client, subjects), settings, yes=yes)
+    tasks = [partial(_land_one, lake, settings, client, subject) for subject in subjects]
     total += run_all(tasks, settings.extract.workers)
+    # the client is shared by the threads: what a task counts of it holds others' requests too
+    total = replace(total, requests=client.requests, bytes=client.bytes)
     log.info(
         "bronze files=%d held=%d requests=%d bytes=%d rows=%d",
         total.files_created,
@@ -57,6 +69,17 @@ def land(lake: Lake, settings: Settings, selection: Selection) -> Extraction:
         total.rows,
     )
     return Extraction(total, tuple(found))
+
+
+def plan_of(lake: Lake, settings: Settings, client: Client, subjects: Sequence[Subject]) -> Plan:
+    """Return what the tasks will ask for, after a few questions for ids."""
+    probe = sum(subject.dataset != "klines" for subject in subjects) <= PROBED
+    estimates = [
+        foresee(settings, lake.store, client, subject, probe=probe) for subject in subjects
+    ]
+    plan = Plan([part for part in estimates if part.requests], weight_per_minute(settings))
+    log.info("plan %s", plan)
+    return plan
 
 
 def _discover(
@@ -75,37 +98,43 @@ def _discover(
     return landed, matching(segment.instruments, listings)
 
 
-def _tasks(
-    lake: Lake, client: Client, settings: Settings, selection: Selection, what: tuple[Segment, str]
-) -> list[Task]:
-    segment, instrument = what
-    end = selection.end or lake.clock.now()
-    common = {
-        "exchange": segment.exchange,
-        "kind": segment.kind,
-        "instrument": instrument,
-        "start_ms": to_millis(selection.start) if selection.start else 0,
-        "end_ms": to_millis(end),
-        "run_id": lake.run_id,
-        "clock": lake.clock,
-        "client": client,
-    }
-    tasks: list[Task] = []
-    for dataset in selection.datasets or default_datasets(settings, segment):
-        if dataset in ("trades", "agg_trades"):
-            tasks.append(
-                partial(
-                    extract_trades,
-                    settings,
-                    lake.store,
-                    dataset=cast("Dataset", dataset),
-                    source=cast("Source", selection.source),
-                    **common,  # type: ignore[arg-type]
-                )
-            )
-        elif dataset == "klines":
-            tasks.append(partial(extract_bars, settings, lake.store, **common))  # type: ignore[arg-type]
-    return tasks
+def _subjects(
+    lake: Lake, settings: Settings, selection: Selection, segment: Segment, instrument: str
+) -> list[Subject]:
+    """Return the tasks of one instrument; instruments themselves have landed already."""
+    start, end = selection.start, selection.end or lake.clock.now()
+    return [
+        Subject(
+            segment.exchange,
+            segment.kind,
+            instrument,
+            cast("Dataset", dataset),
+            to_millis(start) if start else 0,
+            to_millis(end),
+            cast("Source", selection.source if dataset != "klines" else "rest"),
+        )
+        for dataset in selection.datasets or default_datasets(settings, segment)
+        if dataset != "instruments"
+    ]
+
+
+def _land_one(lake: Lake, settings: Settings, client: Client, subject: Subject) -> Landed:
+    if subject.dataset == "klines":
+        extract = partial(extract_bars, settings, lake.store)
+    else:
+        extract = partial(
+            extract_trades, settings, lake.store, dataset=subject.dataset, source=subject.source
+        )
+    return extract(
+        exchange=subject.exchange,
+        kind=subject.kind,
+        instrument=subject.instrument,
+        start_ms=subject.start_ms,
+        end_ms=subject.end_ms,
+        run_id=lake.run_id,
+        clock=lake.clock,
+        client=client,
+    )
 
 
 def default_datasets(settings: Settings, segment: Segment) -> Sequence[str]:

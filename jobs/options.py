@@ -25,6 +25,7 @@ Datasets = Annotated[
     str | None, typer.Option(help="instruments, trades, agg_trades, klines; parted by commas.")
 ]
 Source = Annotated[str, typer.Option(help="Where trades come from: rest or archive.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Run without asking, however much it is.")]
 
 DATASETS = ("instruments", "trades", "agg_trades", "klines")
 KINDS = {

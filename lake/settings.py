@@ -74,7 +74,7 @@ class Exchanges(Section):
 
 
 class Extract(Section):
-    """How the exchanges are asked: patience (seconds), retries, and sizes (trades)."""
+    """How the exchanges are asked: patience (seconds), retries, sizes, and when to ask the user."""
 
     connect_timeout_seconds: float = Field(gt=0)
     read_timeout_seconds: float = Field(gt=0)
@@ -85,6 +85,8 @@ class Extract(Section):
     bar_interval: str
     trades_per_file: int = Field(ge=1000)
     workers: int = Field(ge=1)
+    ask_above_bytes: int = Field(ge=0)
+    ask_above_seconds: int = Field(ge=0)
 
 
 class Window(Section):

@@ -17,6 +17,10 @@ from lake.settings import BinanceSegment, Settings
 
 Kind = Literal["spot", "usdm", "coinm"]
 PAGE = 1000
+#: Where bars leave the grid (2018-02-09) a window of n intervals may hold n + 1; a page that asks
+#: for fewer than the limit loses none, and makes COIN-M's rule (the newest rows of a window, not
+#: the oldest) mean the same.
+BARS_PER_PAGE = 990
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Market:
         trades_limit: rows historicalTrades gives at most.
         newest_weight: weight of trades, the newest ones.
         info_weight: weight of exchangeInfo.
+        bars_weight: weight of klines.
         days_of_aggregates: how far back aggTrades reach, 0 for ever.
     """
 
@@ -41,13 +46,14 @@ class Market:
     trades_limit: int
     newest_weight: int
     info_weight: int
+    bars_weight: int
     days_of_aggregates: int
 
 
 MARKETS: Mapping[str, Market] = {
-    "spot": Market("/api/v3", "spot", 4, 25, 1000, 25, 20, 0),
-    "usdm": Market("/fapi/v1", "futures/um", 20, 200, 500, 5, 1, 2),
-    "coinm": Market("/dapi/v1", "futures/cm", 20, 200, 500, 5, 1, 2),
+    "spot": Market("/api/v3", "spot", 4, 25, 1000, 25, 20, 2, 0),
+    "usdm": Market("/fapi/v1", "futures/um", 20, 200, 500, 5, 1, 5, 2),
+    "coinm": Market("/dapi/v1", "futures/cm", 20, 200, 500, 5, 1, 5, 2),
 }
 
 

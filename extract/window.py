@@ -9,7 +9,7 @@ from extract import archive
 from extract.bars import BarSource, bar_files, interval_ms
 from extract.client import Client
 from extract.coverage import DAY_MS, Gap
-from extract.discovery import land_snapshot, requests_of
+from extract.discovery import Snapshot, ask_snapshot, land_snapshot, requests_of
 from extract.landing import Landed, Landing, Piece
 from extract.paging import Pager, TradeSource
 from extract.venues.binance import BinanceTrades
@@ -37,6 +37,7 @@ def extract_instruments(
     clock: Clock,
     expired: bool = False,
     client: Client | None = None,
+    snapshot: Snapshot | None = None,
 ) -> Landed:
     """Land a snapshot of a kind's instruments, unless the newest one says the same.
 
@@ -49,12 +50,13 @@ def extract_instruments(
         clock: the process's clock.
         expired: ask Deribit for the recently expired ones too.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
+        snapshot: what the exchange has answered already; None asks it.
 
     Raises:
         UsageError: the exchange or kind is unknown.
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
-    asked = requests_of(settings, exchange, kind, expired=expired)
+    requests = requests_of(settings, exchange, kind, expired=expired)
     client = client or Client(settings, clock=clock)
     landing = Landing(
         store=store,
@@ -69,7 +71,8 @@ def extract_instruments(
         shown_as=ALL_INSTRUMENTS,
     )
     before = _sent(client)
-    return land_snapshot(client, landing, asked) + _sent(client, since=before)
+    landed = land_snapshot(landing, snapshot or ask_snapshot(client, exchange, requests))
+    return landed + _sent(client, since=before)
 
 
 def extract_trades(

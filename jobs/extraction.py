@@ -9,7 +9,7 @@ from functools import partial
 from typing import cast
 
 from extract.client import Client
-from extract.discovery import discovered
+from extract.discovery import Snapshot, ask_snapshot, requests_of
 from extract.foresight import Subject, foresee, weight_per_minute
 from extract.landing import Landed
 from extract.listing import matching
@@ -18,7 +18,8 @@ from extract.pool import run_all
 from extract.window import Source, extract_bars, extract_instruments, extract_trades
 from jobs.approval import require_leave
 from jobs.context import Lake
-from jobs.options import Segment, Selection
+from jobs.options import Segment, Selection, default_datasets
+from jobs.replayed import is_replayed, require_held
 from lake.bronze import Dataset
 from lake.clock import to_millis
 from lake.settings import Settings
@@ -37,6 +38,20 @@ class Extraction:
     instruments: tuple[tuple[str, str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A segment, what its exchange has, and the venue's names that are wanted of it."""
+
+    segment: Segment
+    snapshot: Snapshot
+    instruments: Sequence[str]
+
+    @property
+    def named(self) -> list[tuple[str, str, str]]:
+        """Exchange, kind and instrument of each."""
+        return [(self.segment.exchange, self.segment.kind, name) for name in self.instruments]
+
+
 def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = False) -> Extraction:
     """Land what the selection names and bronze has not: instruments first, then trades and bars.
 
@@ -44,17 +59,18 @@ def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = Fa
     however big its plan is.
 
     Raises:
-        UsageError: an instrument is unknown, or a big run has nobody's leave.
+        UsageError: an instrument is unknown, the replay does not hold what is asked for, or a big
+            run has nobody's leave.
     """
     client = Client(settings, clock=lake.clock)
-    total, found = Landed(), list[tuple[str, str, str]]()
-    subjects: list[Subject] = []
-    for segment in selection.segments:
-        landed, names = _discover(lake, settings, client, segment)
-        total += landed
-        found += [(segment.exchange, segment.kind, name) for name in names]
-        for name in names:
-            subjects += _subjects(lake, settings, selection, segment, name)
+    chosen = [_chosen(lake, settings, client, selection, one) for one in selection.segments]
+    total = sum((_land_snapshot(lake, settings, client, one) for one in chosen), Landed())
+    subjects = [
+        subject
+        for one in chosen
+        for name in one.instruments
+        for subject in _subjects(lake, settings, selection, one.segment, name)
+    ]
     require_leave(plan_of(lake, settings, client, subjects), settings, yes=yes)
     tasks = [partial(_land_one, lake, settings, client, subject) for subject in subjects]
     total += run_all(tasks, settings.extract.workers)
@@ -68,7 +84,7 @@ def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = Fa
         total.bytes,
         total.rows,
     )
-    return Extraction(total, tuple(found))
+    return Extraction(total, tuple(found for one in chosen for found in one.named))
 
 
 def plan_of(lake: Lake, settings: Settings, client: Client, subjects: Sequence[Subject]) -> Plan:
@@ -82,20 +98,28 @@ def plan_of(lake: Lake, settings: Settings, client: Client, subjects: Sequence[S
     return plan
 
 
-def _discover(
-    lake: Lake, settings: Settings, client: Client, segment: Segment
-) -> tuple[Landed, list[str]]:
-    landed = extract_instruments(
+def _chosen(
+    lake: Lake, settings: Settings, client: Client, selection: Selection, segment: Segment
+) -> Chosen:
+    """Find the wanted instruments among all that the exchange has; nothing lands yet."""
+    requests = requests_of(settings, segment.exchange, segment.kind)
+    snapshot = ask_snapshot(client, segment.exchange, requests)
+    if is_replayed(lake.settings, segment, selection.source):
+        require_held(lake.settings, selection, segment, snapshot.listings)
+    return Chosen(segment, snapshot, matching(segment.instruments, snapshot.listings))
+
+
+def _land_snapshot(lake: Lake, settings: Settings, client: Client, chosen: Chosen) -> Landed:
+    return extract_instruments(
         settings,
         lake.store,
-        exchange=segment.exchange,
-        kind=segment.kind,
+        exchange=chosen.segment.exchange,
+        kind=chosen.segment.kind,
         run_id=lake.run_id,
         clock=lake.clock,
         client=client,
+        snapshot=chosen.snapshot,
     )
-    listings = discovered(lake.store, segment.exchange, segment.kind)
-    return landed, matching(segment.instruments, listings)
 
 
 def _subjects(
@@ -135,11 +159,3 @@ def _land_one(lake: Lake, settings: Settings, client: Client, subject: Subject) 
         clock=lake.clock,
         client=client,
     )
-
-
-def default_datasets(settings: Settings, segment: Segment) -> Sequence[str]:
-    """Return what a run takes of a segment where --datasets names nothing."""
-    if segment.exchange == "binance":
-        market = getattr(settings.exchanges.binance, segment.kind)
-        return (market.trades_dataset, "klines")
-    return ("trades", "klines")

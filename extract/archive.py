@@ -75,7 +75,7 @@ def _obtained(
     if not _restored(landing, key, expected, target):
         _download(client, Request(base, path), target, expected)
         landing.store.create(key, target.read_bytes())
-        log.info("landed archive file=%s sha256=%s", key, expected)
+        log.debug("landed archive file=%s sha256=%s", key, expected)
     landing.store.create(f"{key}.CHECKSUM", checksum)
     return ArchiveZip(
         target, key, expected, client.clock.now(), landing.dataset, start_ms, start_ms + DAY_MS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Literal
 
 from extract import archive
@@ -10,7 +11,7 @@ from extract.bars import BarSource, bar_files, interval_ms
 from extract.client import Client
 from extract.coverage import DAY_MS, Gap
 from extract.discovery import Snapshot, ask_snapshot, land_snapshot, requests_of
-from extract.landing import Landed, Landing, Piece
+from extract.landing import Landed, Landing, Piece, unwatched
 from extract.paging import Pager, TradeSource
 from extract.venues.binance import BinanceTrades
 from extract.venues.deribit import DeribitTrades
@@ -89,6 +90,7 @@ def extract_trades(
     dataset: Dataset = "trades",
     source: Source = "rest",
     client: Client | None = None,
+    on_landed: Callable[[int], None] = unwatched,
 ) -> Landed:
     """Land an instrument's trades with a time in [`start_ms`, `end_ms`) that are not held yet.
 
@@ -106,6 +108,7 @@ def extract_trades(
         source: `rest`, or Binance's bulk `archive`. Each counts only what itself has landed, so
             that the two can be compared.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
+        on_landed: is told the rows of each file that is created.
 
     Raises:
         UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
@@ -123,6 +126,7 @@ def extract_trades(
         dataset=dataset,
         instrument=instrument,
         mode=MODES[source],
+        on_landed=on_landed,
     )
     before = _sent(client)
     if source == "archive":
@@ -149,6 +153,7 @@ def extract_bars(
     interval: str | None = None,
     source: Source = "rest",
     client: Client | None = None,
+    on_landed: Callable[[int], None] = unwatched,
 ) -> Landed:
     """Land the exchange's own closed bars that open in [`start_ms`, `end_ms`) and are not held.
 
@@ -165,6 +170,7 @@ def extract_bars(
         interval: such as `1m`; `extract.bar_interval` by default.
         source: `rest`, or Binance's bulk `archive`.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
+        on_landed: is told the rows of each file that is created.
 
     Raises:
         UsageError: the exchange, kind or interval is unknown.
@@ -184,6 +190,7 @@ def extract_bars(
         dataset="klines",
         instrument=instrument,
         mode=MODES[source],
+        on_landed=on_landed,
     )
     before = _sent(client)
     if source == "archive":

@@ -19,6 +19,7 @@ from extract.window import Source, extract_bars, extract_instruments, extract_tr
 from jobs.approval import require_leave
 from jobs.context import Lake
 from jobs.options import Segment, Selection, default_datasets
+from jobs.progress import Watch, watched
 from jobs.replayed import is_replayed, require_held
 from lake.bronze import Dataset
 from lake.clock import to_millis
@@ -71,9 +72,9 @@ def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = Fa
         for name in one.instruments
         for subject in _subjects(lake, settings, selection, one.segment, name)
     ]
-    require_leave(plan_of(lake, settings, client, subjects), settings, yes=yes)
-    tasks = [partial(_land_one, lake, settings, client, subject) for subject in subjects]
-    total += run_all(tasks, settings.extract.workers)
+    plan = plan_of(lake, settings, client, subjects)
+    require_leave(plan, settings, yes=yes)
+    total += _run(lake, settings, client, plan, subjects)
     # the client is shared by the threads: what a task counts of it holds others' requests too
     total = replace(total, requests=client.requests, bytes=client.bytes)
     log.info(
@@ -142,7 +143,25 @@ def _subjects(
     ]
 
 
-def _land_one(lake: Lake, settings: Settings, client: Client, subject: Subject) -> Landed:
+def _run(
+    lake: Lake, settings: Settings, client: Client, plan: Plan, subjects: Sequence[Subject]
+) -> Landed:
+    # an upper bound is no goal to be reached
+    rows = 0 if plan.bounds else plan.rows
+    with watched(lake.clock, tasks=len(subjects), rows_planned=rows) as watch:
+
+        def task(subject: Subject) -> Landed:
+            landed = _land_one(lake, settings, client, watch, subject)
+            watch.task_done()
+            return landed
+
+        tasks = [partial(task, subject) for subject in subjects]
+        return run_all(tasks, settings.extract.workers)
+
+
+def _land_one(
+    lake: Lake, settings: Settings, client: Client, watch: Watch, subject: Subject
+) -> Landed:
     if subject.dataset == "klines":
         extract = partial(extract_bars, settings, lake.store)
     else:
@@ -158,4 +177,5 @@ def _land_one(lake: Lake, settings: Settings, client: Client, subject: Subject) 
         run_id=lake.run_id,
         clock=lake.clock,
         client=client,
+        on_landed=watch.landed,
     )

@@ -74,6 +74,8 @@ def test_a_small_run_does_not_ask(exchange: ReplayExchange, tmp_path: Path) -> N
     done = candlelake(*options(tmp_path, exchange))
 
     assert done.returncode == 0, done.stderr
+    assert "INFO jobs.extraction bronze files=2 " in done.stderr
+    assert "landed file" not in done.stderr
 
 
 def test_the_replay_environment_never_asks(exchange: ReplayExchange, tmp_path: Path) -> None:
@@ -113,6 +115,7 @@ def test_on_a_terminal_it_asks(
     assert "requests" in shown
     assert process.returncode == code, shown + rest
     assert datasets(tmp_path) == held
+    assert ("extracting" in rest and "tasks=1/1" in rest) == (code == 0)
     assert b"Start it?" not in stdout
 
 

@@ -7,9 +7,9 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lake.errors import SettingsError
@@ -38,14 +38,25 @@ class Lake(Section):
     session_time_zone: Literal["UTC"]
 
 
+def _sendable(key: SecretStr) -> SecretStr:
+    """Refuse what no header can carry: the fault would show the key."""
+    text = key.get_secret_value()
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise ValueError("the key holds a blank at an end, a line break or no plain letter")
+    return key
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_sendable)]
+
+
 class BinanceSegment(Section):
-    """One Binance market: its addresses and its request weight a minute."""
+    """One Binance market: its addresses, its request weight a minute, and a secret key."""
 
     rest_url: str
     ws_url: str
     weight_limit_per_minute: int = Field(gt=0)
     trades_dataset: Literal["trades", "agg_trades"]
-    api_key: str | None = None
+    api_key: ApiKey | None = None
 
 
 class Binance(Section):

@@ -226,7 +226,8 @@ class BinanceTrades:
 
     def _request(self, endpoint: str, weight: int, params: Mapping[str, str]) -> Request:
         key = self._segment.api_key
-        secret = {"X-MBX-APIKEY": key} if key and endpoint == "historicalTrades" else {}
+        wants_key = endpoint == "historicalTrades"
+        secret = {"X-MBX-APIKEY": key.get_secret_value()} if key and wants_key else {}
         path = f"{self._market.prefix}/{endpoint}"
         return Request(self._segment.rest_url, path, params, weight, secret)
 

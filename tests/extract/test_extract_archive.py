@@ -270,7 +270,7 @@ def csv_line(row: dict[str, object]) -> str:
 
 
 @pytest.mark.slow
-def test_memory_stays_bounded_by_the_zip_however_many_lines_it_has(opened: Open) -> None:
+def test_memory_stays_bounded_however_many_lines_a_zip_has(opened: Open) -> None:
     with SmallServer(route=serving(RECORDED.read_bytes())) as server:
         spot = opened(server, "extract.trades_per_file=10000")
         tracemalloc.start()

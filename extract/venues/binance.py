@@ -17,6 +17,8 @@ from lake.settings import BinanceSegment, Settings
 
 Kind = Literal["spot", "usdm", "coinm"]
 PAGE = 1000
+#: The delivery date of what never expires: 2100-12-25.
+NO_EXPIRY_MS = 4_133_404_800_000
 #: Where bars leave the grid (2018-02-09) a window of n intervals may hold n + 1; a page that asks
 #: for fewer than the limit loses none, and makes COIN-M's rule (the newest rows of a window, not
 #: the oldest) mean the same.
@@ -259,10 +261,12 @@ def listings(document: Any) -> list[Listing]:
 
 
 def _unified(entry: Mapping[str, Any]) -> str:
-    settle = entry.get("marginAsset", "")
-    dated = settle and entry.get("contractType") != "PERPETUAL"
-    expiry = int(entry["deliveryDate"]) if dated and entry.get("deliveryDate") else None
-    return unified_name(entry["baseAsset"], entry["quoteAsset"], settle, expiry_ms=expiry)
+    settle, expiry = entry.get("marginAsset", ""), int(entry.get("deliveryDate") or NO_EXPIRY_MS)
+    # a perpetual of shares or metals has a contract type of its own, and no expiry either
+    dated = settle and entry.get("contractType") != "PERPETUAL" and expiry != NO_EXPIRY_MS
+    return unified_name(
+        entry["baseAsset"], entry["quoteAsset"], settle, expiry_ms=expiry if dated else None
+    )
 
 
 def archive_path(kind: str, dataset: Dataset, symbol: str, day: str, interval: str) -> str:

@@ -105,7 +105,9 @@ def _trades(
     ranges = _id_ranges(settings, client, subject, gaps) if probe else None
     if subject.source == "archive":
         return _zips(settings, subject, gaps, ranges)
-    return _counted(pages, ranges, gaps, per_file=settings.extract.trades_per_file)
+    now_ms = to_millis(client.clock.now())
+    per_file = settings.extract.trades_per_file
+    return _counted(pages, ranges, gaps, per_file=per_file, now_ms=now_ms)
 
 
 def _zips(
@@ -113,17 +115,23 @@ def _zips(
 ) -> Estimate:
     pages = binance_pages.archive_pages(settings, subject.dataset)
     asked = sum((day.until_ms - day.from_ms) // DAY_MS for day in days) * ARCHIVE_REQUESTS
-    found = _counted(pages, ranges, days, per_file=pages.rows)
+    found = _counted(pages, ranges, days, per_file=pages.rows, now_ms=days[-1].until_ms)
     return replace(found, requests=asked, weight=0)
 
 
 def _counted(
-    pages: Pages, ranges: Ranges | None, gaps: Sequence[Gap], *, per_file: int
+    pages: Pages, ranges: Ranges | None, gaps: Sequence[Gap], *, per_file: int, now_ms: int
 ) -> Estimate:
-    """Count ids where they are known; more than any day has had are a hole of the exchange."""
-    most = by_time(pages, gaps)
-    found = by_ids(pages, ranges, per_file=per_file) if ranges is not None else most
-    return min(found, most, key=lambda estimate: estimate.rows)
+    """Count ids where they are known, unless the range spans a hole of the exchange.
+
+    A short window may have more than its share of the busiest day; more than that day on top of
+    its share no window has.
+    """
+    most = by_time(pages, gaps, now_ms)
+    if ranges is None:
+        return most
+    found = by_ids(pages, ranges, per_file=per_file)
+    return found if found.rows <= most.rows + pages.rows_per_day else most
 
 
 def _id_ranges(

@@ -22,6 +22,7 @@ class Pages:
         row_bytes: body bytes of a row, rounded up from recorded answers.
         aside: how many questions more a task asks: the clock, the window's first row, the newest.
         rows_per_day: more than any instrument has had in a day; 0 where rows are counted exactly.
+        days_back: how far back the host answers at all, 0 for ever.
     """
 
     base: str
@@ -30,6 +31,7 @@ class Pages:
     row_bytes: int
     aside: int
     rows_per_day: int = 0
+    days_back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +147,10 @@ def by_bars(pages: Pages, gaps: Iterable[Gap], length_ms: int, *, per_file: int)
     return by_ids(pages, ranges, per_file=per_file)
 
 
-def by_time(pages: Pages, gaps: Iterable[Gap]) -> Estimate:
+def by_time(pages: Pages, gaps: Iterable[Gap], now_ms: int) -> Estimate:
     """Return an upper bound from the gaps' length alone, as if the busiest day went on and on."""
-    spans = (gap.until_ms - max(gap.from_ms, EARLIEST_MS) for gap in gaps)
+    oldest = now_ms - pages.days_back * DAY_MS if pages.days_back else EARLIEST_MS
+    spans = (gap.until_ms - max(gap.from_ms, oldest) for gap in gaps)
     rows = sum(-(-pages.rows_per_day * span // DAY_MS) for span in spans if span > 0)
     return _estimate(pages, -(-rows // pages.rows), rows, is_bound=True)
 

@@ -13,7 +13,7 @@ from extract.discovery import Snapshot, ask_snapshot, requests_of
 from extract.foresight import Subject, foresee, weight_per_minute
 from extract.landing import Landed
 from extract.listing import matching
-from extract.plan import Plan
+from extract.plan import EARLIEST_MS, Plan
 from extract.pool import run_all
 from extract.window import Source, extract_bars, extract_instruments, extract_trades
 from jobs.approval import require_leave
@@ -134,7 +134,7 @@ def _subjects(
             segment.kind,
             instrument,
             cast("Dataset", dataset),
-            to_millis(start) if start else 0,
+            to_millis(start) if start else EARLIEST_MS,
             to_millis(end),
             cast("Source", selection.source if dataset != "klines" else "rest"),
         )

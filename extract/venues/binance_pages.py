@@ -27,6 +27,7 @@ def trade_pages(settings: Settings, kind: str, dataset: Dataset) -> Pages:
         row_bytes=ROW_BYTES[dataset],
         aside=3,
         rows_per_day=ROWS_PER_DAY[dataset],
+        days_back=market.days_of_aggregates if of_aggregates else 0,
     )
 
 

@@ -280,4 +280,4 @@ def test_memory_stays_bounded_however_many_lines_a_zip_has(opened: Open) -> None
 
     assert landed.rows == 863_403
     # the zip has 12 MB, its lines 76 MB
-    assert peak < 50_000_000
+    assert peak < 10_000_000

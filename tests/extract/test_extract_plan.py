@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -63,13 +64,22 @@ def test_known_ids_are_counted_with_the_questions_beside_them() -> None:
 def test_a_window_of_unknown_ids_takes_the_busiest_day() -> None:
     hour = Gap(JAN_1, JAN_1 + 3_600_000)
 
-    assert by_time(PAGES, [hour]) == Estimate("http://a", 7, 28, 3600, 450_000, is_bound=True)
+    assert by_time(PAGES, [hour], JAN_1) == Estimate(
+        "http://a", 7, 28, 3600, 450_000, is_bound=True
+    )
 
 
 def test_a_window_since_1970_is_no_longer_than_the_exchanges_are_old() -> None:
     since_1970, since_2016 = Gap(0, JAN_1), Gap(1_451_606_400_000, JAN_1)
 
-    assert by_time(PAGES, [since_1970]) == by_time(PAGES, [since_2016])
+    assert by_time(PAGES, [since_1970], JAN_1) == by_time(PAGES, [since_2016], JAN_1)
+
+
+def test_a_host_that_answers_two_days_back_is_asked_no_more() -> None:
+    pages, year = replace(PAGES, days_back=2), Gap(JAN_1 - 365 * DAY_MS, JAN_1)
+
+    assert by_time(pages, [year], JAN_1).rows == 2 * 86_400
+    assert by_time(pages, [Gap(0, JAN_1 - 3 * DAY_MS)], JAN_1).rows == 0
 
 
 def test_bars_are_exact() -> None:
@@ -197,6 +207,18 @@ def foreseen(
         return foresee(settings, store, client_of(settings), subject, probe=True)
 
     return make
+
+
+def test_a_short_burst_is_counted_and_no_hole(foreseen: Foreseen) -> None:
+    """A second of 15 million a day would be 174 aggregates; the busiest recorded one had more."""
+    second = Subject(
+        "binance", "spot", "BTCUSDT", "agg_trades", 1_704_080_638_000, 1_704_080_639_000
+    )
+
+    found = foreseen(second)
+
+    assert found.is_bound is False
+    assert found.rows == 938
 
 
 def test_an_id_range_that_no_day_can_have_is_taken_for_a_hole(foreseen: Foreseen) -> None:

@@ -12,8 +12,9 @@ from extract.coverage import DAY_MS, Gap
 from extract.landing import Landing
 from extract.paging import TradeSource
 from extract.plan import Estimate, Pages, adjoining, by_bars, by_ids, by_time
+from extract.sources import trade_source
 from extract.venues import binance_pages, deribit
-from extract.window import MODES, Source, trade_source
+from extract.window import MODES, Source
 from lake.bronze import Dataset
 from lake.clock import to_millis
 from lake.errors import PermanentExtractError, UsageError

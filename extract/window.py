@@ -7,15 +7,13 @@ from collections.abc import Callable
 from typing import Literal
 
 from extract import archive
-from extract.bars import BarSource, bar_files, interval_ms
+from extract.bars import bar_files, interval_ms
 from extract.client import Client
 from extract.coverage import DAY_MS, Gap
 from extract.discovery import Snapshot, ask_snapshot, land_snapshot, requests_of
 from extract.landing import Landed, Landing, Piece, unwatched
 from extract.paging import Pager, TradeSource
-from extract.venues.binance import BinanceTrades
-from extract.venues.deribit import DeribitTrades
-from extract.venues.deribit_bars import DeribitBars
+from extract.sources import bar_source, trade_source
 from lake.bronze import ALL_INSTRUMENTS, Dataset, Mode
 from lake.clock import Clock
 from lake.errors import UsageError
@@ -198,30 +196,8 @@ def extract_bars(
     else:
         start, end = start_ms - start_ms % length, end_ms + -end_ms % length
         gaps = list(landing.gaps(start, end, interval=interval))
-        bars = _bar_source(client, settings, landing, interval) if gaps else None
-        landed = _land_bars(bars, settings, landing, gaps, interval) if bars else Landed()
+        landed = _land_bars(client, settings, landing, gaps, interval)
     return landed + _sent(client, since=before)
-
-
-def trade_source(
-    client: Client,
-    settings: Settings,
-    *,
-    exchange: str,
-    kind: str,
-    instrument: str,
-    dataset: Dataset,
-) -> TradeSource:
-    """Return an instrument's trades at its exchange.
-
-    Raises:
-        UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
-    """
-    if exchange == "binance" and dataset in ("trades", "agg_trades"):
-        return BinanceTrades(client, settings, kind=kind, symbol=instrument, dataset=dataset)
-    if exchange == "deribit" and dataset == "trades":
-        return DeribitTrades(client, settings, instrument=instrument)
-    raise UsageError(f"{exchange} has no dataset '{dataset}' of trades")
 
 
 def _land_trades(
@@ -243,8 +219,18 @@ def _land_trades(
 
 
 def _land_bars(
-    bars: BarSource, settings: Settings, landing: Landing, gaps: list[Gap], interval: str
+    client: Client, settings: Settings, landing: Landing, gaps: list[Gap], interval: str
 ) -> Landed:
+    if not gaps:
+        return Landed()
+    bars = bar_source(
+        client,
+        settings,
+        exchange=landing.exchange,
+        kind=landing.kind,
+        instrument=landing.instrument,
+        interval=interval,
+    )
     now, length = bars.clock_ms(), interval_ms(interval)
     closed_until = now - now % length
     landed = Landed(venue_clock_ms=now)
@@ -275,18 +261,6 @@ def _archive_days(
         if any(landing.gaps(day, day + DAY_MS, interval=interval)):
             landed += archive.land_day(client, settings, landing, day, interval=interval)
     return landed
-
-
-def _bar_source(client: Client, settings: Settings, landing: Landing, interval: str) -> BarSource:
-    if landing.exchange == "deribit":
-        return DeribitBars(client, settings, instrument=landing.instrument, interval=interval)
-    if landing.exchange != "binance":
-        raise UsageError(f"unknown exchange '{landing.exchange}'")
-    from extract.venues.ccxt_bars import BinanceBars  # noqa: PLC0415 - ccxt takes a second to load
-
-    return BinanceBars(
-        client, settings, kind=landing.kind, symbol=landing.instrument, interval=interval
-    )
 
 
 def _sent(client: Client, since: Landed | None = None) -> Landed:

@@ -27,7 +27,7 @@ class Request:
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     weight: int = 1
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,8 +73,8 @@ def _obtained(
     expected = published_sum(checksum, path.rpartition("/")[2])
     if not _restored(landing, key, expected, target):
         _download(client, Request(base, path), target, expected)
-        landing.store.create(key, target.read_bytes())
-        log.info("landed archive file=%s sha256=%s", key, expected)
+        landing.store.create_file(key, target)
+        log.debug("landed archive file=%s sha256=%s", key, expected)
     landing.store.create(f"{key}.CHECKSUM", checksum)
     return ArchiveZip(
         target, key, expected, client.clock.now(), landing.dataset, start_ms, start_ms + DAY_MS
@@ -84,11 +83,7 @@ def _obtained(
 
 def _restored(landing: Landing, key: str, expected: str, target: Path) -> bool:
     """Take the zip out of bronze; False where it is not there, or no longer what is published."""
-    stored = landing.store.read(key)
-    if stored is None or hashlib.sha256(stored).hexdigest() != expected:
-        return False
-    target.write_bytes(stored)
-    return True
+    return landing.store.read_to(key, target) == expected
 
 
 def _download(client: Client, request: Request, target: Path, expected: str) -> None:

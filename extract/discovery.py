@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from extract.answer import Answer, Request
@@ -42,25 +43,51 @@ def requests_of(
     raise UsageError(f"unknown exchange '{exchange}'", hint=f"Known are {', '.join(LISTINGS)}.")
 
 
-def land_snapshot(client: Client, landing: Landing, requests: Sequence[Request]) -> Landed:
-    """Ask for the instruments and land the answers, unless the newest snapshot says the same.
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All instruments of a kind, as the exchange answered just now; nothing has landed yet.
 
-    A snapshot is named by the minute of the exchange's clock and by the content of its bodies, so
-    that the same minute gives the same object, and a clock that stands still a standing object.
+    Attributes:
+        answers: the raw answers.
+        listings: the instruments in them, each once, sorted by name.
+        clock_ms: the exchange's own clock.
+        tag: changes when an instrument does, and not with the time.
     """
-    answers = [client.ask(request, lambda document: document) for request in requests]
-    clock_ms = max(_clock_ms(answer, document) for answer, document in answers)
-    tag = content_tag([document for _, document in answers])
+
+    answers: Sequence[Answer]
+    listings: Sequence[Listing]
+    clock_ms: int
+    tag: str
+
+
+def ask_snapshot(client: Client, exchange: str, requests: Sequence[Request]) -> Snapshot:
+    """Ask for the instruments; raises like `Client.ask`."""
+    asked = [client.ask(request, lambda document: document) for request in requests]
+    documents = [document for _, document in asked]
+    return Snapshot(
+        [answer for answer, _ in asked],
+        _listings(exchange, documents),
+        max(_clock_ms(answer, document) for answer, document in asked),
+        content_tag(documents),
+    )
+
+
+def land_snapshot(landing: Landing, snapshot: Snapshot) -> Landed:
+    """Land a snapshot, unless the newest one says the same.
+
+    It is named by the minute of the exchange's clock and by the content of its bodies, so that
+    the same minute gives the same object, and a clock that stands still a standing object.
+    """
     newest = newest_snapshot(landing.store, landing.exchange, landing.kind)
-    minute = clock_ms // MINUTE_MS
-    if newest is not None and (newest.tag == tag or newest.coverage.first_id == minute):
+    clock_ms, minute = snapshot.clock_ms, snapshot.clock_ms // MINUTE_MS
+    if newest is not None and (newest.tag == snapshot.tag or newest.coverage.first_id == minute):
         return Landed(files_held=1, venue_clock_ms=clock_ms)
     start = minute * MINUTE_MS
     landed = landing.land(
-        [Piece.of(answer) for answer, _ in answers],
+        [Piece.of(answer) for answer in snapshot.answers],
         Coverage(minute, minute, start, start + MINUTE_MS),
-        rows=sum(len(LISTINGS[landing.exchange](document)) for _, document in answers),
-        tag=tag,
+        rows=len(snapshot.listings),
+        tag=snapshot.tag,
     )
     return landed + Landed(venue_clock_ms=clock_ms)
 
@@ -95,8 +122,12 @@ def discovered(store: ObjectStore, exchange: str, kind: str) -> list[Listing]:
             hint="Extract the instruments first.",
         )
     documents = [json.loads(line["body"], parse_float=str) for line in read_lines(content)]
-    found = [listing for document in documents for listing in LISTINGS[exchange](document)]
-    return sorted(set(found), key=lambda listing: listing.instrument)
+    return _listings(exchange, documents)
+
+
+def _listings(exchange: str, documents: Sequence[Any]) -> list[Listing]:
+    found = {listing for document in documents for listing in LISTINGS[exchange](document)}
+    return sorted(found, key=lambda listing: listing.instrument)
 
 
 def _clock_ms(answer: Answer, document: Any) -> int:

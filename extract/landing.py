@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from extract.answer import Answer
-from extract.coverage import joined, months
+from extract.coverage import Gap, joined, missing, months
 from lake.bronze import BronzeName, Coverage, Dataset, Envelope, Mode, encoded, folder, parse_name
 from lake.bronze import to_file as bronze_bytes
 from lake.clock import Clock, from_millis
@@ -66,12 +66,17 @@ class Piece:
         return cls(answer.request.recorded(), answer.status, answer.received, answer.body)
 
 
+def unwatched(rows: int) -> None:
+    """Tell nobody what has landed."""
+    del rows
+
+
 @dataclass(frozen=True, slots=True)
 class Landing:
     """Where the files of one instrument and dataset go, and in whose name.
 
     `instrument` is empty where the answers are of many instruments; `shown_as` then stands in
-    the file's name.
+    the file's name. `on_landed` is told the rows of each file that is created.
     """
 
     store: ObjectStore
@@ -84,6 +89,7 @@ class Landing:
     instrument: str
     mode: Mode
     shown_as: str = ""
+    on_landed: Callable[[int], None] = unwatched
 
     def land(
         self, pieces: Sequence[Piece], coverage: Coverage, *, rows: int, tag: str = ""
@@ -93,9 +99,10 @@ class Landing:
         moment = self.clock.now()
         envelopes = (self._envelope(piece, n, moment) for n, piece in enumerate(pieces, 1))
         if not self.store.create(name.key, bronze_bytes(envelopes)):
-            log.info("held already file=%s", name.key)
+            log.debug("held already file=%s", name.key)
             return Landed(files_held=1)
-        log.info("landed file=%s rows=%d answers=%d", name.key, rows, len(pieces))
+        log.debug("landed file=%s rows=%d answers=%d", name.key, rows, len(pieces))
+        self.on_landed(rows)
         return Landed(files_created=1, rows=rows)
 
     def name(self, coverage: Coverage, tag: str = "") -> BronzeName:
@@ -134,6 +141,12 @@ class Landing:
             for name in names
             if name.mode == self.mode and interval in ("", name.tag.partition("-")[0])
         )
+
+    def gaps(self, start_ms: int, end_ms: int, *, interval: str = "") -> Iterator[Gap]:
+        """Yield what is missing of a window, month by month, from that month's file names."""
+        for from_ms, until_ms in months(start_ms, end_ms):
+            runs = self.runs(from_ms, until_ms, interval=interval)
+            yield from missing(runs, from_ms, until_ms)
 
 
 def held(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from lake.clock import from_millis
 from lake.errors import UsageError
+
+#: Coins that CCXT calls by another name than the exchanges do (`commonCurrencies` in its source).
+CCXT_CODES: Mapping[str, str] = {"XBT": "BTC", "BCHSV": "BSV", "YOYO": "YOYOW"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ def unified_name(
     option: str = "",
 ) -> str:
     """Return CCXT's unified symbol: `BTC/USDT`, `BTC/USD:BTC-240927`, `…-65000-C`."""
+    base, quote, settle = (CCXT_CODES.get(code, code) for code in (base, quote, settle))
     name = f"{base}/{quote}" + (f":{settle}" if settle else "")
     if expiry_ms is not None:
         name += f"-{from_millis(expiry_ms):%y%m%d}"
@@ -49,7 +53,7 @@ def matching(wanted: Sequence[str], listings: Sequence[Listing]) -> list[str]:
         UsageError: a name that is no pattern and that the exchange does not have.
     """
     names = {listing.instrument for listing in listings}
-    by_unified = {listing.unified: listing.instrument for listing in listings if listing.unified}
+    by_unified = _by_unified(listings)
     found: set[str] = set()
     for name in wanted:
         if name in names:
@@ -61,6 +65,20 @@ def matching(wanted: Sequence[str], listings: Sequence[Listing]) -> list[str]:
         else:
             raise _unknown(name, sorted(names | set(by_unified)))
     return sorted(found)
+
+
+def _by_unified(listings: Sequence[Listing]) -> dict[str, str]:
+    """Return the venue's name of each unified symbol; of several the shortest.
+
+    Binance keeps a settled contract beside the one that took its place (`ICPUSDT_SETTLED`).
+    """
+    found: dict[str, str] = {}
+    for name, unified in sorted(
+        ((one.instrument, one.unified) for one in listings if one.unified),
+        key=lambda pair: (len(pair[0]), pair[0]),
+    ):
+        found.setdefault(unified, name)
+    return found
 
 
 def _unknown(name: str, known: Sequence[str]) -> UsageError:

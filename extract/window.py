@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Literal
 
 from extract import archive
-from extract.bars import BarSource, bar_files, interval_ms
+from extract.bars import bar_files, interval_ms
 from extract.client import Client
-from extract.coverage import DAY_MS, Gap, missing, months
-from extract.discovery import land_snapshot, requests_of
-from extract.landing import Landed, Landing, Piece
+from extract.coverage import DAY_MS, Gap
+from extract.discovery import Snapshot, ask_snapshot, land_snapshot, requests_of
+from extract.landing import Landed, Landing, Piece, unwatched
 from extract.paging import Pager, TradeSource
-from extract.venues.binance import BinanceTrades
-from extract.venues.deribit import DeribitTrades
-from extract.venues.deribit_bars import DeribitBars
+from extract.sources import bar_source, trade_source
 from lake.bronze import ALL_INSTRUMENTS, Dataset, Mode
 from lake.clock import Clock
 from lake.errors import UsageError
@@ -38,6 +36,7 @@ def extract_instruments(
     clock: Clock,
     expired: bool = False,
     client: Client | None = None,
+    snapshot: Snapshot | None = None,
 ) -> Landed:
     """Land a snapshot of a kind's instruments, unless the newest one says the same.
 
@@ -50,12 +49,13 @@ def extract_instruments(
         clock: the process's clock.
         expired: ask Deribit for the recently expired ones too.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
+        snapshot: what the exchange has answered already; None asks it.
 
     Raises:
         UsageError: the exchange or kind is unknown.
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
-    asked = requests_of(settings, exchange, kind, expired=expired)
+    requests = requests_of(settings, exchange, kind, expired=expired)
     client = client or Client(settings, clock=clock)
     landing = Landing(
         store=store,
@@ -70,7 +70,8 @@ def extract_instruments(
         shown_as=ALL_INSTRUMENTS,
     )
     before = _sent(client)
-    return land_snapshot(client, landing, asked) + _sent(client, since=before)
+    landed = land_snapshot(landing, snapshot or ask_snapshot(client, exchange, requests))
+    return landed + _sent(client, since=before)
 
 
 def extract_trades(
@@ -87,6 +88,7 @@ def extract_trades(
     dataset: Dataset = "trades",
     source: Source = "rest",
     client: Client | None = None,
+    on_landed: Callable[[int], None] = unwatched,
 ) -> Landed:
     """Land an instrument's trades with a time in [`start_ms`, `end_ms`) that are not held yet.
 
@@ -104,6 +106,7 @@ def extract_trades(
         source: `rest`, or Binance's bulk `archive`. Each counts only what itself has landed, so
             that the two can be compared.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
+        on_landed: is told the rows of each file that is created.
 
     Raises:
         UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
@@ -121,6 +124,7 @@ def extract_trades(
         dataset=dataset,
         instrument=instrument,
         mode=MODES[source],
+        on_landed=on_landed,
     )
     before = _sent(client)
     if source == "archive":
@@ -147,6 +151,7 @@ def extract_bars(
     interval: str | None = None,
     source: Source = "rest",
     client: Client | None = None,
+    on_landed: Callable[[int], None] = unwatched,
 ) -> Landed:
     """Land the exchange's own closed bars that open in [`start_ms`, `end_ms`) and are not held.
 
@@ -163,6 +168,7 @@ def extract_bars(
         interval: such as `1m`; `extract.bar_interval` by default.
         source: `rest`, or Binance's bulk `archive`.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
+        on_landed: is told the rows of each file that is created.
 
     Raises:
         UsageError: the exchange, kind or interval is unknown.
@@ -182,43 +188,22 @@ def extract_bars(
         dataset="klines",
         instrument=instrument,
         mode=MODES[source],
+        on_landed=on_landed,
     )
     before = _sent(client)
     if source == "archive":
         landed = _archive_days(client, settings, landing, start_ms, end_ms, interval=interval)
     else:
         start, end = start_ms - start_ms % length, end_ms + -end_ms % length
-        gaps = list(_gaps(landing, start, end, interval=interval))
-        bars = _bar_source(client, settings, landing, interval) if gaps else None
-        landed = _land_bars(bars, settings, landing, gaps, interval) if bars else Landed()
+        gaps = list(landing.gaps(start, end, interval=interval))
+        landed = _land_bars(client, settings, landing, gaps, interval)
     return landed + _sent(client, since=before)
-
-
-def trade_source(
-    client: Client,
-    settings: Settings,
-    *,
-    exchange: str,
-    kind: str,
-    instrument: str,
-    dataset: Dataset,
-) -> TradeSource:
-    """Return an instrument's trades at its exchange.
-
-    Raises:
-        UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
-    """
-    if exchange == "binance" and dataset in ("trades", "agg_trades"):
-        return BinanceTrades(client, settings, kind=kind, symbol=instrument, dataset=dataset)
-    if exchange == "deribit" and dataset == "trades":
-        return DeribitTrades(client, settings, instrument=instrument)
-    raise UsageError(f"{exchange} has no dataset '{dataset}' of trades")
 
 
 def _land_trades(
     trades: TradeSource, settings: Settings, landing: Landing, start_ms: int, end_ms: int
 ) -> Landed:
-    gaps = list(_gaps(landing, start_ms, end_ms))
+    gaps = list(landing.gaps(start_ms, end_ms))
     if not gaps:
         return Landed()
     now = trades.clock_ms()
@@ -234,8 +219,18 @@ def _land_trades(
 
 
 def _land_bars(
-    bars: BarSource, settings: Settings, landing: Landing, gaps: list[Gap], interval: str
+    client: Client, settings: Settings, landing: Landing, gaps: list[Gap], interval: str
 ) -> Landed:
+    if not gaps:
+        return Landed()
+    bars = bar_source(
+        client,
+        settings,
+        exchange=landing.exchange,
+        kind=landing.kind,
+        instrument=landing.instrument,
+        interval=interval,
+    )
     now, length = bars.clock_ms(), interval_ms(interval)
     closed_until = now - now % length
     landed = Landed(venue_clock_ms=now)
@@ -263,27 +258,9 @@ def _archive_days(
         raise UsageError(f"{landing.exchange} has no bulk archive", hint="Use source=rest.")
     landed = Landed()
     for day in archive.days(start_ms, end_ms):
-        if any(_gaps(landing, day, day + DAY_MS, interval=interval)):
+        if any(landing.gaps(day, day + DAY_MS, interval=interval)):
             landed += archive.land_day(client, settings, landing, day, interval=interval)
     return landed
-
-
-def _gaps(landing: Landing, start_ms: int, end_ms: int, *, interval: str = "") -> Iterator[Gap]:
-    """Yield what is missing of a window, month by month, from the names of that month's files."""
-    for from_ms, until_ms in months(start_ms, end_ms):
-        yield from missing(landing.runs(from_ms, until_ms, interval=interval), from_ms, until_ms)
-
-
-def _bar_source(client: Client, settings: Settings, landing: Landing, interval: str) -> BarSource:
-    if landing.exchange == "deribit":
-        return DeribitBars(client, settings, instrument=landing.instrument, interval=interval)
-    if landing.exchange != "binance":
-        raise UsageError(f"unknown exchange '{landing.exchange}'")
-    from extract.venues.ccxt_bars import BinanceBars  # noqa: PLC0415 - ccxt takes a second to load
-
-    return BinanceBars(
-        client, settings, kind=landing.kind, symbol=landing.instrument, interval=interval
-    )
 
 
 def _sent(client: Client, since: Landed | None = None) -> Landed:

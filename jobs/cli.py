@@ -22,6 +22,7 @@ from jobs.options import (
     Sets,
     Source,
     Start,
+    Yes,
     select,
 )
 from jobs.sql import sql
@@ -48,6 +49,7 @@ def extract(
     end: End = None,
     datasets: Datasets = None,
     source: Source = "rest",
+    yes: Yes = False,
     sets: Sets = None,
 ) -> None:
     """Land raw answers in bronze and do nothing else; Spark is not needed.
@@ -66,7 +68,7 @@ def extract(
         source=source,
     )
     with exchanges_of(lake.settings) as settings:
-        done = extraction.land(lake, settings, selection)
+        done = extraction.land(lake, settings, selection, yes=yes)
     typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}")
 
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
 from extract.client import Client
-from extract.discovery import discovered
+from extract.discovery import Snapshot, ask_snapshot, requests_of
+from extract.foresight import Subject, foresee, weight_per_minute
 from extract.landing import Landed
 from extract.listing import matching
+from extract.plan import EARLIEST_MS, Plan
 from extract.pool import run_all
 from extract.window import Source, extract_bars, extract_instruments, extract_trades
+from jobs.approval import require_leave
 from jobs.context import Lake
-from jobs.options import Segment, Selection
+from jobs.options import Segment, Selection, default_datasets
+from jobs.progress import Watch, watched
+from jobs.replayed import is_replayed, require_held
 from lake.bronze import Dataset
 from lake.clock import to_millis
 from lake.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Task = Callable[[], Landed]
+#: So many trade tapes are asked for their ids by the plan; of more, the window's length tells.
+PROBED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +39,44 @@ class Extraction:
     instruments: tuple[tuple[str, str, str], ...]
 
 
-def land(lake: Lake, settings: Settings, selection: Selection) -> Extraction:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A segment, what its exchange has, and the venue's names that are wanted of it."""
+
+    segment: Segment
+    snapshot: Snapshot
+    instruments: Sequence[str]
+
+    @property
+    def named(self) -> list[tuple[str, str, str]]:
+        """Exchange, kind and instrument of each."""
+        return [(self.segment.exchange, self.segment.kind, name) for name in self.instruments]
+
+
+def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = False) -> Extraction:
     """Land what the selection names and bronze has not: instruments first, then trades and bars.
 
-    `settings` carries the exchanges' addresses, which the replay fills in.
+    `settings` carries the exchanges' addresses, which the replay fills in. `yes` starts a run
+    however big its plan is.
+
+    Raises:
+        UsageError: an instrument is unknown, the replay does not hold what is asked for, or a big
+            run has nobody's leave.
     """
     client = Client(settings, clock=lake.clock)
-    total, found = Landed(), list[tuple[str, str, str]]()
-    tasks: list[Task] = []
-    for segment in selection.segments:
-        landed, names = _discover(lake, settings, client, segment)
-        total += landed
-        found += [(segment.exchange, segment.kind, name) for name in names]
-        for name in names:
-            tasks += _tasks(lake, client, settings, selection, (segment, name))
-    total += run_all(tasks, settings.extract.workers)
+    chosen = [_chosen(lake, settings, client, selection, one) for one in selection.segments]
+    total = sum((_land_snapshot(lake, settings, client, one) for one in chosen), Landed())
+    subjects = [
+        subject
+        for one in chosen
+        for name in one.instruments
+        for subject in _subjects(lake, settings, selection, one.segment, name)
+    ]
+    plan = plan_of(lake, settings, client, subjects)
+    require_leave(plan, settings, yes=yes)
+    total += _run(lake, settings, client, plan, subjects)
+    # the client is shared by the threads: what a task counts of it holds others' requests too
+    total = replace(total, requests=client.requests, bytes=client.bytes)
     log.info(
         "bronze files=%d held=%d requests=%d bytes=%d rows=%d",
         total.files_created,
@@ -56,61 +85,97 @@ def land(lake: Lake, settings: Settings, selection: Selection) -> Extraction:
         total.bytes,
         total.rows,
     )
-    return Extraction(total, tuple(found))
+    return Extraction(total, tuple(found for one in chosen for found in one.named))
 
 
-def _discover(
-    lake: Lake, settings: Settings, client: Client, segment: Segment
-) -> tuple[Landed, list[str]]:
-    landed = extract_instruments(
+def plan_of(lake: Lake, settings: Settings, client: Client, subjects: Sequence[Subject]) -> Plan:
+    """Return what the tasks will ask for, after a few questions for ids."""
+    probe = sum(subject.dataset != "klines" for subject in subjects) <= PROBED
+    estimates = [
+        foresee(settings, lake.store, client, subject, probe=probe) for subject in subjects
+    ]
+    plan = Plan([part for part in estimates if part.requests], weight_per_minute(settings))
+    log.info("plan %s", plan)
+    return plan
+
+
+def _chosen(
+    lake: Lake, settings: Settings, client: Client, selection: Selection, segment: Segment
+) -> Chosen:
+    """Find the wanted instruments among all that the exchange has; nothing lands yet."""
+    requests = requests_of(settings, segment.exchange, segment.kind)
+    snapshot = ask_snapshot(client, segment.exchange, requests)
+    if is_replayed(lake.settings, segment, selection.source):
+        require_held(lake.settings, selection, segment, snapshot.listings)
+    return Chosen(segment, snapshot, matching(segment.instruments, snapshot.listings))
+
+
+def _land_snapshot(lake: Lake, settings: Settings, client: Client, chosen: Chosen) -> Landed:
+    return extract_instruments(
         settings,
         lake.store,
-        exchange=segment.exchange,
-        kind=segment.kind,
+        exchange=chosen.segment.exchange,
+        kind=chosen.segment.kind,
         run_id=lake.run_id,
         clock=lake.clock,
         client=client,
+        snapshot=chosen.snapshot,
     )
-    listings = discovered(lake.store, segment.exchange, segment.kind)
-    return landed, matching(segment.instruments, listings)
 
 
-def _tasks(
-    lake: Lake, client: Client, settings: Settings, selection: Selection, what: tuple[Segment, str]
-) -> list[Task]:
-    segment, instrument = what
-    end = selection.end or lake.clock.now()
-    common = {
-        "exchange": segment.exchange,
-        "kind": segment.kind,
-        "instrument": instrument,
-        "start_ms": to_millis(selection.start) if selection.start else 0,
-        "end_ms": to_millis(end),
-        "run_id": lake.run_id,
-        "clock": lake.clock,
-        "client": client,
-    }
-    tasks: list[Task] = []
-    for dataset in selection.datasets or default_datasets(settings, segment):
-        if dataset in ("trades", "agg_trades"):
-            tasks.append(
-                partial(
-                    extract_trades,
-                    settings,
-                    lake.store,
-                    dataset=cast("Dataset", dataset),
-                    source=cast("Source", selection.source),
-                    **common,  # type: ignore[arg-type]
-                )
-            )
-        elif dataset == "klines":
-            tasks.append(partial(extract_bars, settings, lake.store, **common))  # type: ignore[arg-type]
-    return tasks
+def _subjects(
+    lake: Lake, settings: Settings, selection: Selection, segment: Segment, instrument: str
+) -> list[Subject]:
+    """Return the tasks of one instrument; instruments themselves have landed already."""
+    start, end = selection.start, selection.end or lake.clock.now()
+    return [
+        Subject(
+            segment.exchange,
+            segment.kind,
+            instrument,
+            cast("Dataset", dataset),
+            to_millis(start) if start else EARLIEST_MS,
+            to_millis(end),
+            cast("Source", selection.source if dataset != "klines" else "rest"),
+        )
+        for dataset in selection.datasets or default_datasets(settings, segment)
+        if dataset != "instruments"
+    ]
 
 
-def default_datasets(settings: Settings, segment: Segment) -> Sequence[str]:
-    """Return what a run takes of a segment where --datasets names nothing."""
-    if segment.exchange == "binance":
-        market = getattr(settings.exchanges.binance, segment.kind)
-        return (market.trades_dataset, "klines")
-    return ("trades", "klines")
+def _run(
+    lake: Lake, settings: Settings, client: Client, plan: Plan, subjects: Sequence[Subject]
+) -> Landed:
+    # an upper bound is no goal to be reached
+    rows = 0 if plan.bounds else plan.rows
+    with watched(lake.clock, tasks=len(subjects), rows_planned=rows) as watch:
+
+        def task(subject: Subject) -> Landed:
+            landed = _land_one(lake, settings, client, watch, subject)
+            watch.task_done()
+            return landed
+
+        tasks = [partial(task, subject) for subject in subjects]
+        return run_all(tasks, settings.extract.workers)
+
+
+def _land_one(
+    lake: Lake, settings: Settings, client: Client, watch: Watch, subject: Subject
+) -> Landed:
+    if subject.dataset == "klines":
+        extract = partial(extract_bars, settings, lake.store)
+    else:
+        extract = partial(
+            extract_trades, settings, lake.store, dataset=subject.dataset, source=subject.source
+        )
+    return extract(
+        exchange=subject.exchange,
+        kind=subject.kind,
+        instrument=subject.instrument,
+        start_ms=subject.start_ms,
+        end_ms=subject.end_ms,
+        run_id=lake.run_id,
+        clock=lake.clock,
+        client=client,
+        on_landed=watch.landed,
+    )

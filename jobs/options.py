@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from extract.replay.stock import what_is_held
 from lake.clock import from_millis
 from lake.errors import UsageError
 from lake.settings import Settings
@@ -25,6 +27,7 @@ Datasets = Annotated[
     str | None, typer.Option(help="instruments, trades, agg_trades, klines; parted by commas.")
 ]
 Source = Annotated[str, typer.Option(help="Where trades come from: rest or archive.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Run without asking, however much it is.")]
 
 DATASETS = ("instruments", "trades", "agg_trades", "klines")
 KINDS = {
@@ -88,11 +91,16 @@ def select(
         raise UsageError(f"--source is rest or archive, was '{source}'")
     segments = tuple(_segments(settings, exchange, kind, _names(instruments)))
     if not segments:
-        raise UsageError(
-            "nothing is selected: the universe of this environment names no such instrument",
-            hint="Name some with --exchange, --kind and --instruments, or in conf/.",
-        )
+        raise _nothing_selected(settings, exchange, kind)
     return Selection(segments, first, last, _datasets(datasets), source)
+
+
+def default_datasets(settings: Settings, segment: Segment) -> Sequence[str]:
+    """Return what a run takes of a segment where --datasets names nothing."""
+    if segment.exchange == "binance":
+        market = getattr(settings.exchanges.binance, segment.kind)
+        return (market.trades_dataset, "klines")
+    return ("trades", "klines")
 
 
 def moment(text: str, option: str) -> datetime | None:
@@ -111,6 +119,15 @@ def moment(text: str, option: str) -> datetime | None:
         hint = "Use 2024-01-01T00:00:00Z or UNIX milliseconds."
         raise UsageError(f"{option} can't be read: '{text}'", hint=hint) from error
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def _nothing_selected(settings: Settings, exchange: str | None, kind: str | None) -> UsageError:
+    hint = "Name some with --exchange, --kind and --instruments, or in conf/."
+    if settings.env == "replay":
+        hint = f"{hint} {what_is_held(exchange, kind)}"
+    return UsageError(
+        "nothing is selected: the universe of this environment names no such instrument", hint=hint
+    )
 
 
 def _segments(

@@ -22,6 +22,7 @@ from jobs.options import (
     Sets,
     Source,
     Start,
+    Yes,
     select,
 )
 from jobs.runs import recorded
@@ -38,6 +39,7 @@ def pipeline(
     end: End = None,
     datasets: Datasets = None,
     source: Source = "rest",
+    yes: Yes = False,
     sets: Sets = None,
 ) -> None:
     """Bring a window of the market from the exchange to certified candles.
@@ -58,13 +60,13 @@ def pipeline(
     with open_context("pipeline", lake, writes=tuple(TABLES.values())) as context:
         context.tables.ensure(*TABLES.values())
         with recorded(context, "pipeline") as counts:
-            counts.update(run(context, selection))
+            counts.update(run(context, selection, yes=yes))
 
 
-def run(context: Context, selection: Selection) -> dict[str, int]:
+def run(context: Context, selection: Selection, *, yes: bool = False) -> dict[str, int]:
     """Run every step once; return how much each did."""
     with exchanges_of(context.settings) as settings:
-        extraction = land(context, settings, selection)
+        extraction = land(context, settings, selection, yes=yes)
     refine(context)
     certificate = certify.certify(context, selection, extraction.instruments)
     certify.print_certificate(certificate, sys.stdout)

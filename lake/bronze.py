@@ -20,6 +20,8 @@ Mode = Literal["history", "archive", "live"]
 Dataset = Literal["trades", "agg_trades", "klines", "instruments", "index_prices"]
 
 SUFFIX = ".ndjson.gz"
+#: Twice as fast as 6 on recorded aggregates, for 3 % (REST) to 8 % (archive lines) more bytes.
+LEVEL = 4
 #: What file systems allow one name to have, in bytes.
 LONGEST_NAME = 255
 #: What a packed or unnamed file carries in the place of an instrument.
@@ -97,7 +99,7 @@ def to_line(envelope: Envelope) -> bytes:
 
 def to_file(envelopes: Iterable[Envelope]) -> bytes:
     """Return the bytes of a bronze file; the same envelopes give the same bytes."""
-    return gzip.compress(b"".join(map(to_line, envelopes)), compresslevel=6, mtime=0)
+    return gzip.compress(b"".join(map(to_line, envelopes)), compresslevel=LEVEL, mtime=0)
 
 
 def read_lines(content: bytes) -> Iterator[dict[str, Any]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lake.errors import StorageError
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 #: A folder store's own room: files that are being written, and the lock of its writers.
 TEMPORARY = "_incoming"
 LOCK = ".lock"
+#: What is held in memory of a file at a time.
+BLOCK = 1 << 20
+
+Fill = Callable[[BinaryIO], None]
 
 
 class ObjectStore(Protocol):
@@ -30,8 +36,14 @@ class ObjectStore(Protocol):
     def create(self, key: str, content: bytes) -> bool:
         """Create an object whole; False, and nothing changed, where the key is taken."""
 
+    def create_file(self, key: str, source: Path) -> bool:
+        """Create an object of a local file, never wholly in memory; else as `create`."""
+
     def replace(self, key: str, content: bytes, *, version: str) -> bool:
         """Replace the object if it still has `version`; False where it has not."""
+
+    def read_to(self, key: str, target: Path) -> str | None:
+        """Copy an object into a local file; return its SHA-256, None where there is no object."""
 
     def read(self, key: str) -> bytes | None:
         """Return the object's bytes, or None where there is none."""
@@ -85,10 +97,20 @@ class FolderStore:
 
     def create(self, key: str, content: bytes) -> bool:
         """Create an object whole; False, and nothing changed, where the key is taken."""
+        return self._created(key, lambda file: _write(file, content))
+
+    def create_file(self, key: str, source: Path) -> bool:
+        """Create an object of a local file, never wholly in memory; else as `create`.
+
+        The bytes are copied: a link would let a later change of the file into the store.
+        """
+        return self._created(key, lambda file: _copy(source, file))
+
+    def _created(self, key: str, fill: Fill) -> bool:
         target = self._path(key)
         if os.path.lexists(target):
             return False
-        temporary = self._written(content)
+        temporary = self._written(fill)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             return _linked(temporary, target)
@@ -104,7 +126,7 @@ class FolderStore:
         other: the kernel frees the lock of one that dies.
         """
         target = self._path(key)
-        temporary = self._written(content)
+        temporary = self._written(lambda file: _write(file, content))
         try:
             with self._alone():
                 found = self.read_versioned(key)
@@ -125,6 +147,16 @@ class FolderStore:
             return None
         except OSError as error:
             raise _failed("read", self._path(key), error) from error
+
+    def read_to(self, key: str, target: Path) -> str | None:
+        """Copy an object into a local file; return its SHA-256, None where there is no object."""
+        try:
+            with self._path(key).open("rb") as stored, target.open("wb") as file:
+                return copied(iter(partial(stored.read, BLOCK), b""), file)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise _failed("copy", self._path(key), error) from error
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
         """Return the object's bytes and its version, or None where there is none."""
@@ -166,12 +198,12 @@ class FolderStore:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _written(self, content: bytes) -> Path:
+    def _written(self, fill: Fill) -> Path:
         temporary = self.root / TEMPORARY / uuid.uuid4().hex
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as file:
-                file.write(content)
+                fill(file)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -179,6 +211,24 @@ class FolderStore:
                 temporary.unlink()
             raise _failed("write", temporary, error) from error
         return temporary
+
+
+def copied(blocks: Iterable[bytes], file: BinaryIO) -> str:
+    """Write blocks to a file; return the SHA-256 of all of them."""
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+        file.write(block)
+    return digest.hexdigest()
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+
+
+def _copy(source: Path, file: BinaryIO) -> None:
+    with source.open("rb") as opened:
+        shutil.copyfileobj(opened, file, BLOCK)
 
 
 def _stays_inside(key: str) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import boto3
 from botocore.config import Config
@@ -15,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.clock import Clock, SystemClock
 from lake.errors import StorageError
+from lake.objects import BLOCK, copied
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,6 +29,8 @@ TAKEN = frozenset({"PreconditionFailed", "412"})
 ABSENT = frozenset({"NoSuchKey", "404"})
 #: Another conditional write of the same key was under way and S3 judged neither: ask again.
 RACED = frozenset({"ConditionalRequestConflict", "OperationAborted"})
+#: An upload in parts is no conditional create.
+LARGEST_PUT_BYTES = 5 * 1024**3
 WAITS_BEFORE_PUT_SECONDS = (0, 0.1, 0.3, 1, 3)
 
 
@@ -163,6 +169,21 @@ class S3Store:
         """Create an object whole; False, and nothing changed, where the key is taken."""
         return self._put(key, content, {"IfNoneMatch": "*"})
 
+    def create_file(self, key: str, source: Path) -> bool:
+        """Create an object of a local file, never wholly in memory; else as `create`.
+
+        Raises:
+            StorageError: the file is larger than S3 takes in one conditional upload.
+        """
+        size = source.stat().st_size
+        if size > LARGEST_PUT_BYTES:
+            raise StorageError(
+                f"a file of {size:,} bytes is more than S3 takes at once ({LARGEST_PUT_BYTES:,})",
+                where=self._where(key),
+                hint="Land it in a lake in a folder, or cut it before.",
+            )
+        return self._put(key, source, {"IfNoneMatch": "*"})
+
     def replace(self, key: str, content: bytes, *, version: str) -> bool:
         """Replace the object if it still has `version` (its ETag); False where it has not."""
         return self._put(key, content, {"IfMatch": version})
@@ -171,6 +192,19 @@ class S3Store:
         """Return the object's bytes, or None where there is none."""
         found = self.read_versioned(key)
         return found[0] if found else None
+
+    def read_to(self, key: str, target: Path) -> str | None:
+        """Copy an object into a local file; return its SHA-256, None where there is no object."""
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            with target.open("wb") as file:
+                return copied(answer["Body"].iter_chunks(BLOCK), file)
+        except ClientError as error:
+            if _code(error) in ABSENT:
+                return None
+            raise self._failed("read", key, error) from error
+        except BotoCoreError as error:
+            raise self._failed("read", key, error) from error
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
         """Return the object's bytes and its ETag, or None where there is none."""
@@ -206,7 +240,7 @@ class S3Store:
         """Return the address of the key as Spark opens it."""
         return f"s3a://{self._bucket}/{self._prefix}{key}"
 
-    def _put(self, key: str, content: bytes, condition: dict[str, str]) -> bool:
+    def _put(self, key: str, content: bytes | Path, condition: dict[str, str]) -> bool:
         for wait in WAITS_BEFORE_PUT_SECONDS:
             self._clock.sleep(wait)
             try:
@@ -221,14 +255,15 @@ class S3Store:
             hint="Run again: it goes on where it stopped.",
         )
 
-    def _put_once(self, key: str, content: bytes, condition: dict[str, str]) -> bool:
+    def _put_once(self, key: str, content: bytes | Path, condition: dict[str, str]) -> bool:
         try:
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=self._prefix + key,
-                Body=content,
-                **condition,  # type: ignore[arg-type]
-            )
+            with _opened(content) as body:
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=self._prefix + key,
+                    Body=body,
+                    **condition,  # type: ignore[arg-type]
+                )
         except ClientError as error:
             if _code(error) in TAKEN:
                 return self._is_own_retry(key, content, error)
@@ -237,10 +272,17 @@ class S3Store:
             raise
         return True
 
-    def _is_own_retry(self, key: str, content: bytes, error: ClientError) -> bool:
+    def _is_own_retry(self, key: str, content: bytes | Path, error: ClientError) -> bool:
         """Tell whether it was our own first try, whose answer got lost, that took the key."""
         tried_before = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-        return tried_before and self.read(key) == content
+        return tried_before and self._holds(key, content)
+
+    def _holds(self, key: str, content: bytes | Path) -> bool:
+        if isinstance(content, bytes):
+            return self.read(key) == content
+        with content.open("rb") as file:
+            ours = hashlib.file_digest(file, "sha256").hexdigest()
+        return self.read_to(key, Path(os.devnull)) == ours
 
     def _require_bucket(self) -> None:
         # a listing and not head_bucket: the answer to a HEAD says 403 without the reason
@@ -266,6 +308,10 @@ class S3Store:
 
     def _place(self, key: str) -> tuple[str, str, str]:
         return self._bucket, self._prefix, key
+
+
+def _opened(content: bytes | Path) -> BinaryIO:
+    return BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
 def _fault(text: str) -> Fault | None:

@@ -7,9 +7,9 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lake.errors import SettingsError
@@ -38,14 +38,25 @@ class Lake(Section):
     session_time_zone: Literal["UTC"]
 
 
+def _sendable(key: SecretStr) -> SecretStr:
+    """Refuse what no header can carry: the fault would show the key."""
+    text = key.get_secret_value()
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise ValueError("the key holds a blank at an end, a line break or no plain letter")
+    return key
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_sendable)]
+
+
 class BinanceSegment(Section):
-    """One Binance market: its addresses and its request weight a minute."""
+    """One Binance market: its addresses, its request weight a minute, and a secret key."""
 
     rest_url: str
     ws_url: str
     weight_limit_per_minute: int = Field(gt=0)
     trades_dataset: Literal["trades", "agg_trades"]
-    api_key: str | None = None
+    api_key: ApiKey | None = None
 
 
 class Binance(Section):
@@ -74,7 +85,7 @@ class Exchanges(Section):
 
 
 class Extract(Section):
-    """How the exchanges are asked: patience (seconds), retries, and sizes (trades)."""
+    """How the exchanges are asked: patience (seconds), retries, sizes, and when to ask the user."""
 
     connect_timeout_seconds: float = Field(gt=0)
     read_timeout_seconds: float = Field(gt=0)
@@ -85,6 +96,8 @@ class Extract(Section):
     bar_interval: str
     trades_per_file: int = Field(ge=1000)
     workers: int = Field(ge=1)
+    ask_above_bytes: int = Field(ge=0)
+    ask_above_seconds: int = Field(ge=0)
 
 
 class Window(Section):

@@ -17,6 +17,12 @@ from lake.settings import BinanceSegment, Settings
 
 Kind = Literal["spot", "usdm", "coinm"]
 PAGE = 1000
+#: The delivery date of what never expires: 2100-12-25.
+NO_EXPIRY_MS = 4_133_404_800_000
+#: Where bars leave the grid (2018-02-09) a window of n intervals may hold n + 1; a page that asks
+#: for fewer than the limit loses none, and makes COIN-M's rule (the newest rows of a window, not
+#: the oldest) mean the same.
+BARS_PER_PAGE = 990
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class Market:
         trades_limit: rows historicalTrades gives at most.
         newest_weight: weight of trades, the newest ones.
         info_weight: weight of exchangeInfo.
+        bars_weight: weight of klines.
         days_of_aggregates: how far back aggTrades reach, 0 for ever.
     """
 
@@ -41,13 +48,14 @@ class Market:
     trades_limit: int
     newest_weight: int
     info_weight: int
+    bars_weight: int
     days_of_aggregates: int
 
 
 MARKETS: Mapping[str, Market] = {
-    "spot": Market("/api/v3", "spot", 4, 25, 1000, 25, 20, 0),
-    "usdm": Market("/fapi/v1", "futures/um", 20, 200, 500, 5, 1, 2),
-    "coinm": Market("/dapi/v1", "futures/cm", 20, 200, 500, 5, 1, 2),
+    "spot": Market("/api/v3", "spot", 4, 25, 1000, 25, 20, 2, 0),
+    "usdm": Market("/fapi/v1", "futures/um", 20, 200, 500, 5, 1, 5, 2),
+    "coinm": Market("/dapi/v1", "futures/cm", 20, 200, 500, 5, 1, 5, 2),
 }
 
 
@@ -220,7 +228,8 @@ class BinanceTrades:
 
     def _request(self, endpoint: str, weight: int, params: Mapping[str, str]) -> Request:
         key = self._segment.api_key
-        secret = {"X-MBX-APIKEY": key} if key and endpoint == "historicalTrades" else {}
+        wants_key = endpoint == "historicalTrades"
+        secret = {"X-MBX-APIKEY": key.get_secret_value()} if key and wants_key else {}
         path = f"{self._market.prefix}/{endpoint}"
         return Request(self._segment.rest_url, path, params, weight, secret)
 
@@ -252,10 +261,12 @@ def listings(document: Any) -> list[Listing]:
 
 
 def _unified(entry: Mapping[str, Any]) -> str:
-    settle = entry.get("marginAsset", "")
-    dated = settle and entry.get("contractType") != "PERPETUAL"
-    expiry = int(entry["deliveryDate"]) if dated and entry.get("deliveryDate") else None
-    return unified_name(entry["baseAsset"], entry["quoteAsset"], settle, expiry_ms=expiry)
+    settle, expiry = entry.get("marginAsset", ""), int(entry.get("deliveryDate") or NO_EXPIRY_MS)
+    # a perpetual of shares or metals has a contract type of its own, and no expiry either
+    dated = settle and entry.get("contractType") != "PERPETUAL" and expiry != NO_EXPIRY_MS
+    return unified_name(
+        entry["baseAsset"], entry["quoteAsset"], settle, expiry_ms=expiry if dated else None
+    )
 
 
 def archive_path(kind: str, dataset: Dataset, symbol: str, day: str, interval: str) -> str:

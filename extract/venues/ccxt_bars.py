@@ -13,7 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from extract.answer import Answer, Request
 from extract.bars import BarPage
 from extract.client import Client
-from extract.venues.binance import MARKETS, segment
+from extract.venues.binance import BARS_PER_PAGE, MARKETS, segment
 from lake.errors import TransientExtractError
 from lake.settings import Settings
 
@@ -24,11 +24,6 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "coinm": ("dapiPublic", "dapiPublicGetKlines"),
 }
 LIMIT = 1000
-#: Where bars leave the grid (2018-02-09) a window of n intervals may hold n + 1; a page that asks
-#: for fewer than the limit loses none, and makes COIN-M's rule (the newest rows of a window, not
-#: the oldest) mean the same.
-BARS_PER_PAGE = 990
-WEIGHTS: Mapping[str, int] = {"spot": 2, "usdm": 5, "coinm": 5}
 
 
 class BinanceBars:
@@ -45,7 +40,7 @@ class BinanceBars:
         self._symbol = symbol
         self._interval = interval
         api, method = METHODS[kind]
-        self._transport = _Transport(client, self._base, WEIGHTS[kind])
+        self._transport = _Transport(client, self._base, MARKETS[kind].bars_weight)
         exchange = ccxt.binance({"enableRateLimit": False, "session": self._transport})
         exchange.urls["api"][api] = self._base.rstrip("/") + MARKETS[kind].prefix
         self._klines: Callable[[dict[str, Any]], Any] = getattr(exchange, method)

@@ -12,6 +12,8 @@ from extract.client import Client
 from extract.coverage import DAY_MS
 from extract.listing import Listing, unified_name
 from extract.paging import Check, Page, Row, read_rows
+from extract.plan import Pages
+from lake.bronze import Dataset
 from lake.errors import PermanentExtractError, TransientExtractError, UsageError
 from lake.settings import Settings
 
@@ -19,6 +21,12 @@ log = logging.getLogger(__name__)
 
 KINDS = ("future", "option", "spot", "future_combo", "option_combo")
 PAGE = 1000
+#: The docs name no limit; ccxt counts on 5,000 points an answer.
+BARS_PER_PAGE = 4990
+#: More trades than Deribit's busiest instrument has had in a day.
+ROWS_PER_DAY = 2_000_000
+#: Body bytes of a trade and of a bar.
+TRADE_BYTES, BAR_BYTES = 260, 85
 #: get_instruments costs 10,000 credits where another call costs 500 (docs, rate-limits 2026-05).
 INSTRUMENTS_WEIGHT = 20
 #: A perpetual's expiry is the year 3000.
@@ -34,6 +42,20 @@ RESOLUTIONS: Mapping[str, str] = {
 def public(base: str, method: str, params: Mapping[str, str], weight: int = 1) -> Request:
     """Return the request of a public method."""
     return Request(base, f"/api/v2/public/{method}", params, weight)
+
+
+def trade_pages(settings: Settings, kind: str, dataset: Dataset) -> Pages:
+    """Return what pages of trades hold and cost; the history host is asked where they are old."""
+    del kind, dataset
+    base = settings.exchanges.deribit.history_url
+    return Pages(base, PAGE, 1, TRADE_BYTES, aside=6, rows_per_day=ROWS_PER_DAY)
+
+
+def bar_pages(settings: Settings, kind: str) -> Pages:
+    """Return what pages of chart data hold and cost."""
+    del kind
+    base = settings.exchanges.deribit.rest_url
+    return Pages(base, rows=BARS_PER_PAGE, weight=1, row_bytes=BAR_BYTES, aside=1)
 
 
 class DeribitTrades:

@@ -7,15 +7,14 @@ from typing import Any
 
 from extract.bars import BarPage
 from extract.client import Client
-from extract.venues.deribit import chart_request, open_times, public, resolution
+from extract.venues.deribit import BARS_PER_PAGE, chart_request, open_times, public, resolution
 from lake.settings import Settings
 
 
 class DeribitBars:
     """One instrument's bars, a `BarSource`."""
 
-    #: The docs name no limit; ccxt counts on 5,000 points an answer.
-    bars_per_page = 4990
+    bars_per_page = BARS_PER_PAGE
 
     def __init__(
         self, client: Client, settings: Settings, *, instrument: str, interval: str

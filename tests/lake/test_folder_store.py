@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -63,6 +65,55 @@ def test_an_object_is_created_once(store: FolderStore) -> None:
 
     assert store.read("a/b/c") == b"first"
     assert debris(store) == []
+
+
+def test_a_file_is_copied_in_once_and_out_again_with_its_sum(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"first")
+
+    assert store.create_file("a/b/c", source)
+    source.write_bytes(b"later")
+    assert not store.create_file("a/b/c", source)
+
+    assert store.read("a/b/c") == b"first"
+    # printf first | sha256sum
+    expected = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"
+    assert store.read_to("a/b/c", target) == expected
+    assert target.read_bytes() == b"first"
+    assert debris(store) == []
+
+
+def test_of_an_object_that_is_not_there_no_file_is_made(store: FolderStore, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+
+    assert store.read_to("a/none", target) is None
+    assert not target.exists()
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing(store: FolderStore, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="could not write"):
+        store.create_file("a/b", tmp_path / "missing")
+
+    assert store.read("a/b") is None
+    assert debris(store) == []
+
+
+def test_a_big_file_is_never_wholly_in_memory(store: FolderStore, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    with source.open("wb") as file:
+        for _ in range(64):
+            file.write(os.urandom(1 << 20))
+
+    tracemalloc.start()
+    store.create_file("a/big", source)
+    store.read_to("a/big", tmp_path / "target")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 8 << 20
+    assert filecmp.cmp(source, tmp_path / "target", shallow=False)
 
 
 def test_a_race_to_create_has_one_winner(store: FolderStore) -> None:

@@ -117,9 +117,29 @@ def test_a_universe_may_name_an_exchange_that_no_file_names() -> None:
 
 def test_an_api_key_is_in_no_file_and_can_be_given() -> None:
     assert load().exchanges.binance.usdm.api_key is None
-    given = load(environ={"CANDLELAKE_EXCHANGES__BINANCE__USDM__API_KEY": "k"})
-    assert given.exchanges.binance.usdm.api_key == "k"
+    given = load(environ={"CANDLELAKE_EXCHANGES__BINANCE__USDM__API_KEY": "k3y-0f-m1ne"})
+    key = given.exchanges.binance.usdm.api_key
+    assert key is not None
+    assert key.get_secret_value() == "k3y-0f-m1ne"
     assert given.exchanges.binance.spot.api_key is None
+
+
+def test_an_api_key_shows_nowhere() -> None:
+    given = load("replay", "exchanges.binance.usdm.api_key=k3y-0f-m1ne")
+    again = Settings.model_validate(given.model_dump())
+
+    for shown in (repr(given), str(given), str(given.model_dump()), given.model_dump_json()):
+        assert "k3y-0f-m1ne" not in shown
+    assert again == given
+
+
+@pytest.mark.parametrize("key", ["k3y\n", " k3y", "k3y\r\nX-Other: 1", "schlüssel-k3y"])
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load("replay", f"exchanges.binance.usdm.api_key={key}")
+
+    assert "exchanges.binance.usdm.api_key" in str(raised.value)
+    assert "k3y" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

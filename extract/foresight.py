@@ -1,0 +1,193 @@
+"""Plans a run before it starts: what is missing by names alone, its ids by a few questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from extract import archive
+from extract.bars import interval_ms
+from extract.client import Client
+from extract.coverage import DAY_MS, Gap
+from extract.landing import Landing
+from extract.paging import TradeSource
+from extract.plan import Estimate, Pages, adjoining, by_bars, by_ids, by_time
+from extract.sources import trade_source
+from extract.venues import binance_pages, deribit
+from extract.window import MODES, Source
+from lake.bronze import Dataset
+from lake.clock import to_millis
+from lake.errors import PermanentExtractError, UsageError
+from lake.objects import ObjectStore
+from lake.settings import Settings
+
+#: A day of the archive is its checksum and its zip.
+ARCHIVE_REQUESTS = 2
+
+#: First and last ids, both inclusive.
+Ranges = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One instrument's dataset in a window: what a task will ask for.
+
+    Attributes:
+        start_ms, end_ms: the window.
+        source: `rest`, or Binance's bulk `archive`.
+    """
+
+    exchange: str
+    kind: str
+    instrument: str
+    dataset: Dataset
+    start_ms: int
+    end_ms: int
+    source: Source = "rest"
+
+
+def weight_per_minute(settings: Settings) -> Mapping[str, int]:
+    """Return what each limited host grants us a minute, by its address."""
+    share, exchanges = settings.extract.limit_share, settings.exchanges
+    granted = {
+        market.rest_url: int(market.weight_limit_per_minute * share)
+        for market in (exchanges.binance.spot, exchanges.binance.usdm, exchanges.binance.coinm)
+    }
+    for address in (exchanges.deribit.rest_url, exchanges.deribit.history_url):
+        granted[address] = int(exchanges.deribit.requests_per_second * 60 * share)
+    return granted
+
+
+def foresee(
+    settings: Settings, store: ObjectStore, client: Client, subject: Subject, *, probe: bool
+) -> Estimate:
+    """Return what a task will ask; what is held already, by names alone, does not count.
+
+    Args:
+        settings: the limits and sizes.
+        store: the lake.
+        client: asks for the ids at both ends of what is missing.
+        subject: what the task is of.
+        probe: whether to ask for ids at all; without, trades are an upper bound by time.
+
+    Raises:
+        UnreachableError, BannedError: as `Client.ask`.
+    """
+    end_ms = min(subject.end_ms, to_millis(client.clock.now()))
+    landing = _landing(settings, store, client, subject)
+    if subject.dataset == "klines":
+        return _bars(settings, landing, subject, end_ms)
+    if subject.source == "archive":
+        gaps = _days(landing, subject.start_ms, end_ms)
+    else:
+        gaps = list(landing.gaps(subject.start_ms, end_ms)) if subject.start_ms < end_ms else []
+    if not gaps:
+        return Estimate()
+    return _trades(settings, client, subject, adjoining(gaps), probe=probe)
+
+
+def _bars(settings: Settings, landing: Landing, subject: Subject, end_ms: int) -> Estimate:
+    interval = settings.extract.bar_interval
+    length = interval_ms(interval)
+    start, end = subject.start_ms - subject.start_ms % length, end_ms - end_ms % length
+    gaps = list(landing.gaps(start, end, interval=interval)) if start < end else []
+    if not gaps:
+        return Estimate()
+    of_venue = binance_pages if subject.exchange == "binance" else deribit
+    pages = of_venue.bar_pages(settings, subject.kind)
+    return by_bars(pages, gaps, length, per_file=settings.extract.trades_per_file)
+
+
+def _trades(
+    settings: Settings, client: Client, subject: Subject, gaps: Sequence[Gap], *, probe: bool
+) -> Estimate:
+    of_venue = binance_pages if subject.exchange == "binance" else deribit
+    pages = of_venue.trade_pages(settings, subject.kind, subject.dataset)
+    ranges = _id_ranges(settings, client, subject, gaps) if probe else None
+    if subject.source == "archive":
+        return _zips(settings, subject, gaps, ranges)
+    now_ms = to_millis(client.clock.now())
+    per_file = settings.extract.trades_per_file
+    return _counted(pages, ranges, gaps, per_file=per_file, now_ms=now_ms)
+
+
+def _zips(
+    settings: Settings, subject: Subject, days: Sequence[Gap], ranges: Ranges | None
+) -> Estimate:
+    pages = binance_pages.archive_pages(settings, subject.dataset)
+    asked = sum((day.until_ms - day.from_ms) // DAY_MS for day in days) * ARCHIVE_REQUESTS
+    found = _counted(pages, ranges, days, per_file=pages.rows, now_ms=days[-1].until_ms)
+    return replace(found, requests=asked, weight=0)
+
+
+def _counted(
+    pages: Pages, ranges: Ranges | None, gaps: Sequence[Gap], *, per_file: int, now_ms: int
+) -> Estimate:
+    """Count ids where they are known, unless the range spans a hole of the exchange.
+
+    A short window may have more than its share of the busiest day; more than that day on top of
+    its share no window has.
+    """
+    most = by_time(pages, gaps, now_ms)
+    if ranges is None:
+        return most
+    found = by_ids(pages, ranges, per_file=per_file)
+    return found if found.rows <= most.rows + pages.rows_per_day else most
+
+
+def _id_ranges(
+    settings: Settings, client: Client, subject: Subject, gaps: Sequence[Gap]
+) -> Ranges | None:
+    """Return the ids that lie in the gaps; None where the exchange does not tell."""
+    try:
+        trades = trade_source(
+            client,
+            settings,
+            exchange=subject.exchange,
+            kind=subject.kind,
+            instrument=subject.instrument,
+            dataset=subject.dataset,
+        )
+        return [_id_range(trades, gap) for gap in gaps]
+    except PermanentExtractError:
+        return None  # the run itself says why
+    except UsageError:
+        if subject.source != "archive":
+            raise
+        return None  # what REST gives only with a key, the archive gives to all
+
+
+def _id_range(trades: TradeSource, gap: Gap) -> tuple[int, int]:
+    first = gap.after_id + 1 if gap.after_id is not None else _id_at(trades, gap.from_ms)
+    if gap.before_id is not None:
+        return first, gap.before_id - 1
+    return first, _id_at(trades, gap.until_ms) - 1
+
+
+def _id_at(trades: TradeSource, time_ms: int) -> int:
+    """Return the first id at or after a time; behind the newest where there is none yet."""
+    row = trades.first_at(time_ms)
+    if row is not None:
+        return row.id
+    newest = trades.newest(lambda _: None)
+    return newest.id + 1 if newest else 0
+
+
+def _days(landing: Landing, start_ms: int, end_ms: int) -> list[Gap]:
+    """Return the whole UTC days of which anything is missing."""
+    days = ((start, start + DAY_MS) for start in archive.days(start_ms, end_ms))
+    return [Gap(*day) for day in days if any(landing.gaps(*day))]
+
+
+def _landing(settings: Settings, store: ObjectStore, client: Client, subject: Subject) -> Landing:
+    return Landing(
+        store=store,
+        clock=client.clock,
+        run_id="",
+        region=settings.lake.region,
+        exchange=subject.exchange,
+        kind=subject.kind,
+        dataset=subject.dataset,
+        instrument=subject.instrument,
+        mode="history" if subject.dataset == "klines" else MODES[subject.source],
+    )

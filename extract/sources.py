@@ -1,0 +1,51 @@
+"""Which venue module pages through an instrument's trades or bars."""
+
+from __future__ import annotations
+
+from extract.bars import BarSource
+from extract.client import Client
+from extract.paging import TradeSource
+from extract.venues.binance import BinanceTrades
+from extract.venues.deribit import DeribitTrades
+from extract.venues.deribit_bars import DeribitBars
+from lake.bronze import Dataset
+from lake.errors import UsageError
+from lake.settings import Settings
+
+
+def trade_source(
+    client: Client,
+    settings: Settings,
+    *,
+    exchange: str,
+    kind: str,
+    instrument: str,
+    dataset: Dataset,
+) -> TradeSource:
+    """Return an instrument's trades at its exchange.
+
+    Raises:
+        UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
+    """
+    if exchange == "binance" and dataset in ("trades", "agg_trades"):
+        return BinanceTrades(client, settings, kind=kind, symbol=instrument, dataset=dataset)
+    if exchange == "deribit" and dataset == "trades":
+        return DeribitTrades(client, settings, instrument=instrument)
+    raise UsageError(f"{exchange} has no dataset '{dataset}' of trades")
+
+
+def bar_source(
+    client: Client, settings: Settings, *, exchange: str, kind: str, instrument: str, interval: str
+) -> BarSource:
+    """Return an instrument's bars at its exchange.
+
+    Raises:
+        UsageError: the exchange, kind or interval is unknown there.
+    """
+    if exchange == "deribit":
+        return DeribitBars(client, settings, instrument=instrument, interval=interval)
+    if exchange != "binance":
+        raise UsageError(f"unknown exchange '{exchange}'")
+    from extract.venues.ccxt_bars import BinanceBars  # noqa: PLC0415 - ccxt takes a second to load
+
+    return BinanceBars(client, settings, kind=kind, symbol=instrument, interval=interval)

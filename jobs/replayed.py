@@ -1,0 +1,96 @@
+"""Stops a run of the replay environment, before it starts, where the recordings lack it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from extract.listing import Listing, matching
+from extract.replay.stock import Stock, stock, what_is_held
+from jobs.options import Segment, Selection, default_datasets
+from lake.errors import UsageError
+from lake.settings import Settings
+
+REPLAY = "replay"
+OTHERWISE = "With --env local the real exchange is asked."
+
+
+def is_replayed(settings: Settings, segment: Segment, source: str) -> bool:
+    """Tell whether the settings leave this segment to the run's own replay exchange."""
+    if segment.exchange != "binance":
+        return settings.exchanges.deribit.rest_url == REPLAY
+    venue = settings.exchanges.binance
+    addresses = {getattr(venue, segment.kind).rest_url}
+    return addresses | ({venue.archive_url} if source == "archive" else set()) == {REPLAY}
+
+
+def require_held(
+    settings: Settings, selection: Selection, segment: Segment, listings: Sequence[Listing]
+) -> None:
+    """Require something held of each instrument named and of each dataset named.
+
+    A pattern wants something of any instrument; where no dataset is named, any will do.
+
+    Raises:
+        UsageError: nothing is held; it says what is.
+    """
+    listed = {listing.instrument for listing in listings}
+    hint = f"{what_is_held(segment.exchange, segment.kind, listed.__contains__)} {OTHERWISE}"
+    for wanted in segment.instruments:
+        try:
+            names = matching([wanted], listings)
+        except UsageError as error:
+            raise UsageError(f"the replay has no instrument '{wanted}'", hint=hint) from error
+        held = [one for one in stock() if _is_of(one, segment, names)]
+        for datasets in _demands(settings, selection, segment):
+            if not _any(settings, selection, held, datasets):
+                raise _not_held(selection, segment, wanted, datasets, hint)
+
+
+def _demands(settings: Settings, selection: Selection, segment: Segment) -> list[tuple[str, ...]]:
+    """Return sets of datasets, of each of which one has to be held."""
+    if selection.datasets:
+        return [(name,) for name in selection.datasets if name != "instruments"]
+    names = default_datasets(settings, segment)
+    # bars come over REST always: a day that the archive lacks fails beside them
+    from_archive = tuple(name for name in names if name != "klines")
+    return [from_archive if selection.source == "archive" else tuple(names)]
+
+
+def _is_of(one: Stock, segment: Segment, names: Sequence[str]) -> bool:
+    return (one.exchange, one.kind) == (segment.exchange, segment.kind) and one.instrument in names
+
+
+def _any(
+    settings: Settings, selection: Selection, held: Sequence[Stock], datasets: Sequence[str]
+) -> bool:
+    of_these = [one for one in held if one.dataset in datasets]
+    interval = settings.extract.bar_interval
+    return any(
+        one.interval in ("", "any", interval) and _covers(one, selection) for one in of_these
+    )
+
+
+def _covers(one: Stock, selection: Selection) -> bool:
+    start, end = selection.start, selection.end
+    if selection.source == "archive" and one.dataset != "klines":
+        # whole days are fetched, and a day that is not served fails
+        day = one.start.replace(hour=0, minute=0, second=0, microsecond=0)
+        inside = start and end and day <= start and end <= day + timedelta(days=1)
+        return one.is_archived and bool(inside)
+    return (start is None or start <= one.end) and (end is None or end > one.start)
+
+
+def _not_held(
+    selection: Selection, segment: Segment, wanted: str, datasets: Sequence[str], hint: str
+) -> UsageError:
+    of = f"{segment.exchange} {segment.kind} {wanted}"
+    by = " in the archive" if selection.source == "archive" else ""
+    window = f"from {_said(selection.start, 'the listing')} to {_said(selection.end, 'now')}"
+    return UsageError(
+        f"the replay holds no {' or '.join(datasets)} of {of} {window}{by}", hint=hint
+    )
+
+
+def _said(moment: datetime | None, otherwise: str) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else otherwise

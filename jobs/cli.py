@@ -68,7 +68,7 @@ def extract(
         source=source,
     )
     with exchanges_of(lake.settings) as settings:
-        done = extraction.land(lake, settings, selection, yes=yes)
+        done = extraction.prepare(lake, settings, selection, yes=yes).run()
     typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}")
 
 

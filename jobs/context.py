@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -79,6 +80,12 @@ def open_context(job: str, lake: Lake, *, writes: Sequence[Table] = ()) -> Itera
         spark = build_session(lake.settings, f"candlelake-{job}")
         tables = Tables(spark, lake.store, guard)
         yield Context(lake.settings, lake.store, lake.clock, lake.run_id, spark, tables)
+
+
+def start_session(job: str, lake: Lake) -> None:
+    """Begin to start the Spark session that `open_context` will find, and return at once."""
+    name = f"candlelake-{job}"
+    Thread(target=build_session, args=(lake.settings, name), daemon=True).start()
 
 
 @contextmanager

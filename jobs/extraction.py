@@ -53,8 +53,37 @@ class Chosen:
         return [(self.segment.exchange, self.segment.kind, name) for name in self.instruments]
 
 
-def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = False) -> Extraction:
-    """Land what the selection names and bronze has not: instruments first, then trades and bars.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An extraction that has been looked up, planned and allowed; nothing has landed yet."""
+
+    lake: Lake
+    settings: Settings
+    client: Client
+    chosen: Sequence[Chosen]
+    subjects: Sequence[Subject]
+    plan: Plan
+
+    def run(self) -> Extraction:
+        """Land what bronze has not: instruments first, then trades and bars."""
+        lake, settings, client = self.lake, self.settings, self.client
+        total = sum((_land_snapshot(lake, settings, client, one) for one in self.chosen), Landed())
+        total += _run(lake, settings, client, self.plan, self.subjects)
+        # the client is shared by the threads: what a task counts of it holds others' requests too
+        total = replace(total, requests=client.requests, bytes=client.bytes)
+        log.info(
+            "bronze files=%d held=%d requests=%d bytes=%d rows=%d",
+            total.files_created,
+            total.files_held,
+            total.requests,
+            total.bytes,
+            total.rows,
+        )
+        return Extraction(total, tuple(found for one in self.chosen for found in one.named))
+
+
+def prepare(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = False) -> Prepared:
+    """Find what the selection names, plan it, and get leave for it.
 
     `settings` carries the exchanges' addresses, which the replay fills in. `yes` starts a run
     however big its plan is.
@@ -65,7 +94,6 @@ def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = Fa
     """
     client = Client(settings, clock=lake.clock)
     chosen = [_chosen(lake, settings, client, selection, one) for one in selection.segments]
-    total = sum((_land_snapshot(lake, settings, client, one) for one in chosen), Landed())
     subjects = [
         subject
         for one in chosen
@@ -74,18 +102,7 @@ def land(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = Fa
     ]
     plan = plan_of(lake, settings, client, subjects)
     require_leave(plan, settings, yes=yes)
-    total += _run(lake, settings, client, plan, subjects)
-    # the client is shared by the threads: what a task counts of it holds others' requests too
-    total = replace(total, requests=client.requests, bytes=client.bytes)
-    log.info(
-        "bronze files=%d held=%d requests=%d bytes=%d rows=%d",
-        total.files_created,
-        total.files_held,
-        total.requests,
-        total.bytes,
-        total.rows,
-    )
-    return Extraction(total, tuple(found for one in chosen for found in one.named))
+    return Prepared(lake, settings, client, chosen, subjects, plan)
 
 
 def plan_of(lake: Lake, settings: Settings, client: Client, subjects: Sequence[Subject]) -> Plan:

@@ -9,8 +9,8 @@ import sys
 
 from jobs import certify, gold, instruments, silver
 from jobs.application import run_job
-from jobs.context import Context, exchanges_of, open_context, open_lake
-from jobs.extraction import land
+from jobs.context import Context, exchanges_of, open_context, open_lake, start_session
+from jobs.extraction import Extraction, Prepared, prepare
 from jobs.options import (
     Datasets,
     End,
@@ -26,6 +26,7 @@ from jobs.options import (
     select,
 )
 from jobs.runs import recorded
+from lake.errors import CandlelakeError
 from lake.tables import TABLES
 
 
@@ -57,21 +58,34 @@ def pipeline(
         datasets=datasets,
         source=source,
     )
+    with exchanges_of(lake.settings) as settings:
+        extraction = prepare(lake, settings, selection, yes=yes)
+        # Spark takes as long to start as a short extraction
+        start_session("pipeline", lake)
+        landed = _outcome(extraction)
     with open_context("pipeline", lake, writes=tuple(TABLES.values())) as context:
         context.tables.ensure(*TABLES.values())
         with recorded(context, "pipeline") as counts:
-            counts.update(run(context, selection, yes=yes))
+            if isinstance(landed, CandlelakeError):
+                raise landed
+            counts.update(run(context, selection, landed))
 
 
-def run(context: Context, selection: Selection, *, yes: bool = False) -> dict[str, int]:
-    """Run every step once; return how much each did."""
-    with exchanges_of(context.settings) as settings:
-        extraction = land(context, settings, selection, yes=yes)
+def run(context: Context, selection: Selection, extraction: Extraction) -> dict[str, int]:
+    """Refine and certify what has landed; return how much that was."""
     refine(context)
     certificate = certify.certify(context, selection, extraction.instruments)
     certify.print_certificate(certificate, sys.stdout)
     certificate.require()
     return {"files_landed": extraction.landed.files_created, **certificate.counts}
+
+
+def _outcome(extraction: Prepared) -> Extraction | CandlelakeError:
+    """Run the extraction; a failure is raised later, where it can be recorded."""
+    try:
+        return extraction.run()
+    except CandlelakeError as error:
+        return error
 
 
 def refine(context: Context) -> None:

@@ -48,9 +48,11 @@ def test_recorded_pages_of_binance(spark: SparkSession, route: str) -> None:
 
     valid, rejected = parsed(spark, ROUTES[route], *lines, known=known)
 
+    # some of these recordings have lost the name of a field: "" stands where "m" was
+    damaged = sum("" in row for _, rows in pages for row in rows if isinstance(row, dict))
     assert len(pages) > 2
-    assert rejected == []
-    assert len(valid) == sum(len(rows) for _, rows in pages)
+    assert [row["reasons"] for row in rejected] == [["buyer_is_maker_missing"]] * damaged
+    assert len(valid) == sum(len(rows) for _, rows in pages) - damaged
 
 
 @pytest.mark.skipif(not DERIBIT.exists(), reason="the recorded reference bodies are not here")

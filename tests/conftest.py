@@ -18,7 +18,6 @@ DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.databricks.delta.snapshotPartitions": "1",
-    "spark.databricks.delta.merge.materializeSource": "none",
 }
 SMALL = {
     "spark.sql.session.timeZone": "UTC",

@@ -142,7 +142,8 @@ def print_certificate(certificate: Certificate, out: TextIO) -> None:
 
 def _line(row: Row) -> str:
     settled = row["equal"] + row["equal_after_rounding"]
-    share = f"{100 * settled / row['compared']:.2f} %" if row["compared"] else "-"
+    derivable = row["compared"] - row["not_derivable"]
+    share = f"{100 * settled / derivable:.2f} %" if derivable else "-"
     causes: dict[str, Any] = row["causes"]
     told = ", ".join(f"{cause} {count}" for cause, count in sorted(causes.items())) or "none"
     return (

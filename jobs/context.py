@@ -13,7 +13,10 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
+from extract.replay.exchange_clock import COINM, SPOT, USDM
+from extract.replay.limits import WeightRules
 from lake.clock import Clock, SystemClock
 from lake.errors import UsageError
 from lake.lease import held
@@ -95,11 +98,22 @@ def exchanges_of(settings: Settings) -> Iterator[Settings]:
     if REPLAY not in _leaves(addresses):
         yield settings
         return
-    with ReplayExchange() as exchange:
+    with ReplayExchange(_rules(settings)) as exchange:
         values = settings.model_dump()
         for path, url in exchange.urls.settings().items():
             _fill_in(values, path.split("."), url)
         yield Settings.model_validate(values)
+
+
+def _rules(settings: Settings) -> Rules:
+    binance = settings.exchanges.binance
+    limits = {SPOT: binance.spot, USDM: binance.usdm, COINM: binance.coinm}
+    return Rules(
+        weight={
+            segment: WeightRules(market.weight_limit_per_minute)
+            for segment, market in limits.items()
+        }
+    )
 
 
 def _leaves(values: Mapping[str, Any]) -> Iterator[Any]:

@@ -1,0 +1,29 @@
+"""The steps of the main job on a test's own lake, against the replay exchange over HTTP."""
+
+from __future__ import annotations
+
+import io
+
+from jobs import certify, pipeline
+from jobs.context import Context, exchanges_of
+from jobs.extraction import Extraction, prepare
+from jobs.options import select
+
+
+def extract(context: Context, **options: str) -> Extraction:
+    selection = select(context.settings, **options)
+    with exchanges_of(context.settings) as settings:
+        return prepare(context, settings, selection).run()
+
+
+def run(context: Context, **options: str) -> str:
+    """Run every step; return the certificate as printed."""
+    extraction = extract(context, **options)
+    pipeline.refine(context)
+    certificate = certify.certify(
+        context, select(context.settings, **options), extraction.instruments
+    )
+    printed = io.StringIO()
+    certify.print_certificate(certificate, printed)
+    certificate.require()
+    return printed.getvalue()

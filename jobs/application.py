@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 
+from jobs.faults import of_spark
 from lake.errors import CandlelakeError
 from lake.log import configure_logging
 
@@ -39,6 +42,10 @@ def exit_code_of(app: typer.Typer) -> int:
     except CandlelakeError as error:
         print(f"candlelake: {error}", file=sys.stderr)
         return error.exit_code
+    except (PySparkException, Py4JError) as error:
+        fault = of_spark(error, "Spark")
+        print(f"candlelake: {fault}", file=sys.stderr)
+        return fault.exit_code
     except KeyboardInterrupt:
         print("candlelake: interrupted; run again: it goes on", file=sys.stderr)
         return INTERRUPTED

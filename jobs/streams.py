@@ -12,9 +12,10 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.storagelevel import StorageLevel
 
 from jobs.context import Context
+from jobs.faults import of_spark
 from jobs.options import KINDS
 from lake.bronze import SUFFIX
-from lake.errors import BronzeError, CandlelakeError, StorageError
+from lake.errors import BronzeError, CandlelakeError
 
 log = logging.getLogger(__name__)
 
@@ -106,15 +107,15 @@ def drain(context: Context, name: str, stream: DataFrame, process: Batch) -> Non
     except (StreamingQueryException, Py4JError) as error:
         if raised:
             raise raised[0] from None
-        raise _explained(name, str(error)) from error
+        raise _explained(name, error) from error
 
 
-def _explained(name: str, text: str) -> CandlelakeError:
+def _explained(name: str, error: Exception) -> CandlelakeError:
+    text = str(error)
     if "EOFException" in text or "ZipException" in text or "not a gzip file" in text:
         return BronzeError(
             "a bronze file is corrupt, the stream stopped before it",
             where=name,
             hint="Run `candlelake doctor`: it moves the file to bronze/_corrupt; then run again.",
         )
-    first = next((line for line in text.splitlines() if line.strip()), text)
-    return StorageError(f"the stream {name} failed: {first[:300]}", hint="Run again: it goes on.")
+    return of_spark(error, name)

@@ -92,10 +92,13 @@ def _s3() -> dict[str, str]:
 def _jars(settings: Settings) -> list[str]:
     folder = conf_folder().parent / ".jars"
     wanted = ["jars", "jars-s3"] if is_s3(settings.lake.root) else ["jars"]
-    found = [str(jar) for group in wanted for jar in sorted((folder / group).glob("*.jar"))]
-    if not found:
-        raise SettingsError(
-            "the jars of Delta are not here",
-            hint="Run ./spark-submit.sh pipeline once: it gets them.",
-        )
+    found: list[str] = []
+    for group in wanted:
+        jars = sorted((folder / group).glob("*.jar"))
+        if not jars:
+            raise SettingsError(
+                f"the jars of conf/{group}.txt are not here",
+                hint="Run ./spark-submit.sh pipeline once with the same lake.root: it gets them.",
+            )
+        found += map(str, jars)
     return found

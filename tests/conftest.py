@@ -26,7 +26,10 @@ SMALL = {
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.driver.memory": "2g",
-    "spark.driver.extraJavaOptions": "-Ddelta.log.cacheSize=3 -Duser.timezone=UTC -XX:TieredStopAtLevel=1",
+    # a test's code runs once: it is compiled quickly, not well
+    "spark.driver.extraJavaOptions": (
+        "-Ddelta.log.cacheSize=3 -Duser.timezone=UTC -XX:TieredStopAtLevel=1"
+    ),
     "spark.ui.enabled": "false",
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",

@@ -182,8 +182,15 @@ def test_a_combo_may_cost_nothing_or_less_and_numbers_keep_every_digit(
         for place, price in enumerate(("0.0", "-12.5", "1.25e-8"), start=1)
     )
     body = '{"jsonrpc":"2.0","result":{"trades":[' + trades + '],"has_more":false}}'
-    of = {"exchange": "deribit", "kind": "future_combo", "dataset": "trades"}
-    land(context, COMBO["instrument"], [body], ids=(1, 3), **of)
+    land(
+        context,
+        COMBO["instrument"],
+        [body],
+        ids=(1, 3),
+        dataset="trades",
+        exchange="deribit",
+        kind="future_combo",
+    )
 
     silver.consume(context, "trades")
 

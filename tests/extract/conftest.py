@@ -67,6 +67,16 @@ def hosts() -> Iterator[Hosts]:
     made.close()
 
 
+#: No key, and the exchange's own limits: the replay environment has them otherwise.
+AS_AT_THE_EXCHANGE = [
+    "exchanges.binance.usdm.api_key=",
+    "exchanges.binance.coinm.api_key=",
+    "exchanges.binance.spot.weight_limit_per_minute=6000",
+    "exchanges.binance.usdm.weight_limit_per_minute=2400",
+    "exchanges.binance.coinm.weight_limit_per_minute=2400",
+]
+
+
 @pytest.fixture
 def settings_of() -> MakeSettings:
     """Settings that point at an exchange, with overrides as of --set."""
@@ -74,7 +84,7 @@ def settings_of() -> MakeSettings:
     def make(exchange: ReplayExchange | None = None, *overrides: str) -> Settings:
         urls = exchange.urls.settings() if exchange else {}
         sets = [f"{name}={url}" for name, url in urls.items()]
-        return load_settings("replay", [*sets, *overrides], environ={})
+        return load_settings("replay", [*AS_AT_THE_EXCHANGE, *sets, *overrides], environ={})
 
     return make
 

@@ -51,7 +51,7 @@ def test_away_from_a_terminal_a_big_run_wants_yes_and_says_its_numbers(
     assert "this run asks 2" in line
     assert "MB and 2 s at the exchanges' limits; above 1 B or 10 min it wants a yes" in line
     assert "--yes" in line
-    assert datasets(tmp_path) == {"instruments"}  # what the plan is made from
+    assert datasets(tmp_path) == set()
 
 
 def test_the_time_at_the_limits_is_a_reason_too(exchange: ReplayExchange, tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_the_replay_environment_never_asks(exchange: ReplayExchange, tmp_path: P
     ("answer", "code", "held"),
     [
         ("y\n", 0, {"instruments", "agg_trades"}),
-        ("n\n", 2, {"instruments"}),
-        ("\3", 130, {"instruments"}),
+        ("n\n", 2, set()),
+        ("\3", 130, set()),
     ],
     ids=["yes", "no", "interrupted"],
 )

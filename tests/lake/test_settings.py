@@ -116,8 +116,8 @@ def test_a_universe_may_name_an_exchange_that_no_file_names() -> None:
 
 
 def test_an_api_key_is_in_no_file_and_can_be_given() -> None:
-    assert load().exchanges.binance.usdm.api_key is None
-    given = load(environ={"CANDLELAKE_EXCHANGES__BINANCE__USDM__API_KEY": "k3y-0f-m1ne"})
+    assert load("local").exchanges.binance.usdm.api_key is None
+    given = load("local", environ={"CANDLELAKE_EXCHANGES__BINANCE__USDM__API_KEY": "k3y-0f-m1ne"})
     key = given.exchanges.binance.usdm.api_key
     assert key is not None
     assert key.get_secret_value() == "k3y-0f-m1ne"

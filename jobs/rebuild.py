@@ -87,9 +87,13 @@ def _rebuild_prints(context: Context, fact: silver.Fact, selection: Selection) -
     with silver.parsed(context, fact, lines_of(context, files)) as batch:
         silver.gate_batch(context, fact, batch, OUTSIDE_A_STREAM)
         first = sightings.first_by_key(batch.valid, fact.table.key).first
-        window = _window(selection, listings)
         compared = [name for name in fact.table.schema.names if name not in LINEAGE]
-        context.tables.correct(first.where(window), fact.table, window, compared)
+        context.tables.correct(
+            first.where(_window(selection, listings)),
+            fact.table,
+            _window(selection, listings, alias="t"),
+            compared,
+        )
         ledger.update(context, fact, batch)
     log.info("rebuilt %s from %d bronze files", fact.table.name, len(files))
 
@@ -114,8 +118,11 @@ def bronze_of(context: Context, dataset: str, selection: Selection) -> list[str]
     return found
 
 
-def _window(selection: Selection, listings: Sequence[tuple[str, str, str]]) -> str:
-    """Return the window of these listings as a predicate over a silver table's own columns."""
+def _window(
+    selection: Selection, listings: Sequence[tuple[str, str, str]], *, alias: str = ""
+) -> str:
+    """Return the window of these listings as a predicate over the columns of `alias`."""
+    dot = f"{alias}." if alias else ""
     start, end = selection.start, selection.end
     assert start is not None and end is not None  # noqa: S101, PT018 - `run` has refused it
     within = Slice(
@@ -124,8 +131,8 @@ def _window(selection: Selection, listings: Sequence[tuple[str, str, str]]) -> s
         instruments=tuple(sorted({instrument for *_, instrument in listings})),
     )
     return (
-        f"{within.predicate()} AND trade_timestamp >= TIMESTAMP'{to_iso(start)}'"
-        f" AND trade_timestamp < TIMESTAMP'{to_iso(end)}'"
+        f"{within.predicate(alias)} AND {dot}trade_timestamp >= TIMESTAMP'{to_iso(start)}'"
+        f" AND {dot}trade_timestamp < TIMESTAMP'{to_iso(end)}'"
     )
 
 

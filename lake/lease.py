@@ -212,5 +212,5 @@ def _renew_until(stop: threading.Event, leases: tuple[Lease, ...], seconds: floa
 def _give_back(lease: Lease) -> None:
     try:
         lease.release()
-    except StorageError:
-        log.warning("could not give back the lease of %s: it runs out", lease.table, exc_info=True)
+    except StorageError as error:
+        log.warning("could not give back the lease of %s, it runs out: %s", lease.table, error)

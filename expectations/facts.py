@@ -42,7 +42,8 @@ def measure(frame: DataFrame, suite: Suite, *, latest: datetime) -> Facts:
     breaks = [F.count_if(breaking(rule, latest)).alias(rule.name) for rule in suite.rules]
     counts = _first(frame.agg(F.count(F.lit(1)).alias(ROWS), *breaks))
     broken = {rule.name: counts[rule.name] for rule in suite.rules}
-    return Facts(counts[ROWS], broken, repeats(frame, suite))
+    repeats = _repeats(frame, suite.key) if suite.key else None
+    return Facts(counts[ROWS], broken, repeats)
 
 
 def breaks_any(suite: Suite, *, latest: datetime) -> Column:
@@ -54,11 +55,6 @@ def breaks_any(suite: Suite, *, latest: datetime) -> Column:
 def faultless(rows: int, suite: Suite, *, repeats: int | None) -> Facts:
     """Return the facts of a batch of which a pass of the caller's has found no rule broken."""
     return Facts(rows, {rule.name: 0 for rule in suite.rules}, repeats)
-
-
-def repeats(frame: DataFrame, suite: Suite) -> int | None:
-    """Count the rows beyond the first of each key; None where the suite has no key."""
-    return _repeats(frame, suite.key) if suite.key else None
 
 
 def breaking(rule: Rule, latest: datetime) -> Column:

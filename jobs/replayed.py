@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from extract.listing import Listing, matching
 from extract.replay.stock import Stock, stock, what_is_held
+from jobs.context import REPLAY
 from jobs.options import Segment, Selection, default_datasets
 from lake.errors import UsageError
 from lake.settings import Settings
 
-REPLAY = "replay"
 OTHERWISE = "With --env local the real exchange is asked."
 
 

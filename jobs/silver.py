@@ -83,6 +83,11 @@ class Parsed:
     files: tuple[str, ...]
     sound_answers: int | None
 
+    def keep(self) -> None:
+        """Keep the rows in memory while the batch is in use: they are read more than twice."""
+        if not self.candidates.is_cached:
+            self.candidates.persist(KEPT)
+
     @property
     def rows(self) -> int:
         """All candidates."""
@@ -194,7 +199,7 @@ def parsed(context: Context, fact: Fact, lines: DataFrame) -> Iterator[Parsed]:
         sound_answers,
     )
     if batch.rejected or not batch.is_unbroken:
-        candidates.persist(KEPT)
+        batch.keep()
     try:
         yield batch
     finally:
@@ -275,7 +280,7 @@ def _store_prints(
     held = context.tables.read(fact.table).where(within.predicate())
     first = batch.valid
     if not (batch.is_unbroken and held.isEmpty()):
-        batch.candidates.persist(KEPT)
+        batch.keep()
         first = sightings.first_by_key(batch.valid, fact.table.key).first
         key = list(fact.table.key)
         known = held.unionByName(

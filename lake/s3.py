@@ -6,11 +6,11 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -22,8 +22,11 @@ from lake.objects import BLOCK, copied
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 log = logging.getLogger(__name__)
+
+Taken = TypeVar("Taken")
 
 TAKEN = frozenset({"PreconditionFailed", "412"})
 ABSENT = frozenset({"NoSuchKey", "404"})
@@ -195,22 +198,21 @@ class S3Store:
 
     def read_to(self, key: str, target: Path) -> str | None:
         """Copy an object into a local file; return its SHA-256, None where there is no object."""
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+
+        def save(answer: GetObjectOutputTypeDef) -> str:
             with target.open("wb") as file:
                 return copied(answer["Body"].iter_chunks(BLOCK), file)
-        except ClientError as error:
-            if _code(error) in ABSENT:
-                return None
-            raise self._failed("read", key, error) from error
-        except BotoCoreError as error:
-            raise self._failed("read", key, error) from error
+
+        return self._got(key, save)
 
     def read_versioned(self, key: str) -> tuple[bytes, str] | None:
         """Return the object's bytes and its ETag, or None where there is none."""
+        return self._got(key, lambda answer: (answer["Body"].read(), answer["ETag"]))
+
+    def _got(self, key: str, take: Callable[[GetObjectOutputTypeDef], Taken]) -> Taken | None:
+        """Return what `take` makes of an object while it is read, None where there is none."""
         try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
-            return answer["Body"].read(), answer["ETag"]
+            return take(self._client.get_object(Bucket=self._bucket, Key=self._prefix + key))
         except ClientError as error:
             if _code(error) in ABSENT:
                 return None

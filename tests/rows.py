@@ -82,7 +82,7 @@ def parsed(
 ) -> tuple[list[Row], list[Row]]:
     """Parse lines, and return the valid rows and the rejected ones, in the order of bronze."""
     found = parsing.parse(dataset, read(spark, *lines), listings(spark, *known))
-    valid, rejected = rows.split(found, SCHEMAS[dataset])
+    valid, rejected = rows.valid(found, SCHEMAS[dataset]), rows.refused(found)
     assert valid.schema == SCHEMAS[dataset]
     return valid.collect(), sorted(rejected.collect(), key=_place)
 

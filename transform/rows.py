@@ -120,8 +120,9 @@ def candidates(
         schema: of the silver table. A required column that is null is a fault too.
 
     Returns:
-        The schema's columns, all nullable, `dataset` STRING, `row_position` INT, `payload` STRING,
-        `is_sound` BOOLEAN, `faults` ARRAY<STRING>, empty where the row is sound, and `fence`.
+        The schema's columns, all nullable, `dataset` STRING, `row_position` INT, `payload` STRING
+        of a row with a fault, `is_sound` BOOLEAN, `faults` ARRAY<STRING>, empty where the row is
+        sound, and `fence`.
     """
     required = [F.col(name).isNull() for name in _required(schema)]
     rules = list(rules)
@@ -141,7 +142,7 @@ def candidates(
         *[F.col(field.name).cast(field.dataType) for field in schema.fields],
         "dataset",
         F.col("row_position").cast("int"),
-        "payload",
+        F.when(~F.col("is_sound"), F.col("payload")).alias("payload"),
         "is_sound",
         faults.alias("faults"),
         F.monotonically_increasing_id().alias(FENCE),
@@ -161,11 +162,6 @@ def claimed(candidates: DataFrame, id_column: str) -> DataFrame:
     beyond = (F.col(id_column) < first) | (F.col(id_column) > last)
     unclaimed = F.col("is_sound") & F.coalesce(beyond, F.lit(False))
     return candidates.where(_fenced(~unclaimed))
-
-
-def split(candidates: DataFrame, schema: T.StructType) -> tuple[DataFrame, DataFrame]:
-    """Split candidates into valid rows and rejected ones; every candidate is in one of them."""
-    return valid(candidates, schema), refused(candidates)
 
 
 def valid(candidates: DataFrame, schema: T.StructType) -> DataFrame:

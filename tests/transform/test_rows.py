@@ -18,7 +18,7 @@ def test_valid_and_rejected_rows_have_the_contracts_schemas(spark: SparkSession)
     answers = read(spark, line(as_json([TRADE, {**TRADE, "p": "x", "q": "-1"}])))
     candidates = parsing.parse("agg_trades", answers, listings(spark, listing()))
 
-    valid, rejected = rows.split(candidates, schemas.AGG_TRADES)
+    valid, rejected = rows.valid(candidates, schemas.AGG_TRADES), rows.refused(candidates)
 
     assert valid.schema == schemas.AGG_TRADES
     taken = [field.name for field in schemas.QUARANTINE][:10]

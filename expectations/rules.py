@@ -117,7 +117,7 @@ def day_agrees(moment: str) -> Rule:
 
     The expression knows no session time zone, as the one that fills the columns.
     """
-    day = f"date_from_unix_date(CAST(floor(unix_micros({moment}) / 86400000000) AS INT))"
+    day = f"date_from_unix_date(CAST(unix_micros({moment}) div 86400000000 AS INT))"
     parts = [f"{part} <> extract({part} FROM {day})" for part in ("year", "month", "day")]
     return Rule("day_agrees_with_timestamp", " OR ".join(parts))
 

@@ -81,10 +81,13 @@ def parsed(
     spark: SparkSession, dataset: str, *lines: str, known: Sequence[dict[str, Any]] = ()
 ) -> tuple[list[Row], list[Row]]:
     """Parse lines, and return the valid rows and the rejected ones, in the order of bronze."""
-    found = parsing.parse(dataset, read(spark, *lines), listings(spark, *known))
-    valid, rejected = rows.valid(found, SCHEMAS[dataset]), rows.refused(found)
-    assert valid.schema == SCHEMAS[dataset]
-    return valid.collect(), sorted(rejected.collect(), key=_place)
+    found = parsing.parse(dataset, read(spark, *lines), listings(spark, *known)).persist()
+    try:
+        valid, rejected = rows.valid(found, SCHEMAS[dataset]), rows.refused(found)
+        assert valid.schema == SCHEMAS[dataset]
+        return valid.collect(), sorted(rejected.collect(), key=_place)
+    finally:
+        found.unpersist()
 
 
 def refused(rejected: list[Row]) -> list[tuple[int, list[str]]]:

@@ -30,7 +30,7 @@ def sliced() -> Column:
 
 def archived() -> Column:
     """Return whether a row comes from the bulk archive (data.binance.vision)."""
-    return F.col("mode") == "archive"
+    return F.col("is_archived")
 
 
 def cell(position: int) -> Column:
@@ -48,11 +48,12 @@ def explode(answers: DataFrame, dataset: str, *, usual: str | None = None) -> Da
             of such elements is sliced, any other goes through the JSON parser.
 
     Returns:
-        The columns of `envelopes.explode`, `is_sliced` BOOLEAN and `payload` STRING, what was
-        sent. An element is a JSON text with its numbers as strings, a slice without its braces,
-        or a line of an archive file.
+        The columns of `envelopes.explode`, `is_archived` and `is_sliced` BOOLEAN, and `payload`
+        STRING, what was sent. An element is a JSON text with its numbers as strings, a slice
+        without its braces, or a line of an archive file.
     """
-    known = _sliced(answers, usual)
+    is_archived = F.coalesce(F.col("mode") == "archive", F.lit(False))
+    known = _sliced(answers.withColumn("is_archived", is_archived), usual)
     rows = envelopes.explode(
         known, exchange=EXCHANGE, dataset=dataset, elements=_elements(), fault=_fault()
     ).drop("slices")

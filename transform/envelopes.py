@@ -13,6 +13,9 @@ from transform.columns import Fault
 _TIMES = ("end_download_timestamp", "knowledge_timestamp")
 _NEEDED = ("exchange", "kind", "dataset", "mode", "region", "sequence", *_TIMES)
 _ZONED = r"(?:Z|[-+]\d\d:?\d\d)\z"
+_CLAIM = r"~i(-?\d+)_(-?\d+)~"
+#: The first and the last id that the name of a bronze file claims: read once an answer, not a row.
+CLAIM = ("claimed_from", "claimed_until")
 #: What an exploded answer keeps of its envelope.
 LINEAGE = (
     "exchange",
@@ -24,6 +27,7 @@ LINEAGE = (
     *_TIMES,
     "bronze_file",
     "bronze_line",
+    *CLAIM,
 )
 
 
@@ -36,6 +40,7 @@ def read(lines: DataFrame) -> DataFrame:
     Returns:
         The columns of `lake.schemas.ENVELOPE`, `bronze_file`, `bronze_line` BIGINT (the sequence;
         where a line has none, a negative hash of its text stands in, to tell such lines apart),
+        `claimed_from` and `claimed_until` BIGINT (the ids that the file's name claims, or null),
         `envelope_text` STRING (the line) and `faults` ARRAY<STRING>: what forbids parsing it.
     """
     parsed = lines.select("bronze_file", "value", F.from_json("value", _as_text()).alias("it"))
@@ -43,6 +48,7 @@ def read(lines: DataFrame) -> DataFrame:
         *[_typed(field) for field in ENVELOPE.fields if field.name != "body"],
         _body(),
         F.col("bronze_file"),
+        *_claim(),
         F.col("value").alias("envelope_text"),
     )
     unnumbered = F.coalesce("sequence", -F.abs(F.xxhash64("envelope_text") % 10**18) - 1)
@@ -97,6 +103,11 @@ def _typed(field: T.StructField) -> Column:
     if isinstance(field.dataType, T.TimestampType):
         text = F.when(text.rlike(_ZONED), text)
     return text.try_cast(field.dataType).alias(field.name)
+
+
+def _claim() -> list[Column]:
+    ids = [F.regexp_extract("bronze_file", _CLAIM, group) for group in (1, 2)]
+    return [text.try_cast("bigint").alias(name) for name, text in zip(CLAIM, ids, strict=True)]
 
 
 def _body() -> Column:

@@ -13,6 +13,7 @@ from pyspark.sql import types as T  # noqa: N812
 from lake import schemas
 from transform import columns
 from transform.columns import Fault
+from transform.envelopes import CLAIM
 
 #: What `refused` returns of a rejected row; the job adds run_id, quarantined_at and state.
 REJECTED = [
@@ -122,7 +123,7 @@ def candidates(
     Returns:
         The schema's columns, all nullable, `dataset` STRING, `row_position` INT, `payload` STRING
         of a row with a fault, `is_sound` BOOLEAN, `faults` ARRAY<STRING>, empty where the row is
-        sound, and `fence`.
+        sound, `claimed_from` and `claimed_until` BIGINT, and `fence`.
     """
     required = [F.col(name).isNull() for name in _required(schema)]
     rules = list(rules)
@@ -145,6 +146,7 @@ def candidates(
         F.when(~F.col("is_sound"), F.col("payload")).alias("payload"),
         "is_sound",
         faults.alias("faults"),
+        *CLAIM,
         F.monotonically_increasing_id().alias(FENCE),
     )
 
@@ -155,11 +157,8 @@ def claimed(candidates: DataFrame, id_column: str) -> DataFrame:
     The last page of a window runs on beyond its end. Those rows stay in bronze, and come to
     silver from the file that was asked for them; so a file's rows are exactly its claim.
     """
-    range_of_ids = r"~i(-?\d+)_(-?\d+)~"
-    first, last = (
-        F.regexp_extract("bronze_file", range_of_ids, group).try_cast("bigint") for group in (1, 2)
-    )
-    beyond = (F.col(id_column) < first) | (F.col(id_column) > last)
+    first, last = CLAIM
+    beyond = (F.col(id_column) < F.col(first)) | (F.col(id_column) > F.col(last))
     unclaimed = F.col("is_sound") & F.coalesce(beyond, F.lit(False))
     return candidates.where(_fenced(~unclaimed))
 

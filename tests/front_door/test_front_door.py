@@ -324,5 +324,8 @@ def test_the_tests_of_a_set_up_machine_check_style_and_types_first(machine: Mach
         "python",
     ]
     last = done.stdout.splitlines()[-1]
-    assert last.startswith("python -m pytest --ignore=tests/jobs/test_front_to_back.py --ignore=")
+    assert last.startswith(
+        "python -m pytest --numprocesses 2 --dist loadfile"
+        " --ignore=tests/jobs/test_front_to_back.py --ignore="
+    )
     assert last.endswith(" -k x")

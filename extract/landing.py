@@ -10,10 +10,18 @@ from typing import Any
 
 from extract.answer import Answer
 from extract.coverage import Gap, joined, missing, months
-from lake.bronze import BronzeName, Coverage, Dataset, Envelope, Mode, encoded, folder, parse_name
+from lake.bronze import (
+    BronzeName,
+    Coverage,
+    Dataset,
+    Envelope,
+    Mode,
+    encoded,
+    folder,
+    known_names,
+)
 from lake.bronze import to_file as bronze_bytes
 from lake.clock import Clock, from_millis
-from lake.errors import BronzeError
 from lake.objects import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -189,12 +197,4 @@ def held_names(
         folders = (from_millis(start).strftime("%Y-%m") for start, _ in months(*window))
         prefixes = [f"{top}{month}/{encoded(instrument)}~" for month in folders]
         keys = (key for prefix in prefixes for key in store.names(prefix))
-    return [name for name in map(_parsed, keys) if name and name.instrument == instrument]
-
-
-def _parsed(key: str) -> BronzeName | None:
-    try:
-        return parse_name(key)
-    except BronzeError:
-        log.warning("not a bronze name, passed over: %s", key)
-        return None
+    return [name for name in known_names(keys) if name.instrument == instrument]

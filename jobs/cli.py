@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from jobs import conflicts, extraction, quarantine
 from jobs import doctor as ward
-from jobs import extraction, quarantine
 from jobs.application import exit_code_of
 from jobs.context import exchanges_of, open_lake
 from jobs.data_docs import data_docs
@@ -36,6 +36,7 @@ app = typer.Typer(
 app.command()(sql)
 app.command()(data_docs)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(conflicts.app, name="conflicts")
 
 
 @app.command()

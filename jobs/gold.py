@@ -37,6 +37,8 @@ SOURCES: tuple[bars.Source, ...] = ("trades", "agg_trades")
 EPOCH_DAY = date(1970, 1, 1)
 DAY_MICROS = 86_400_000_000
 IDENTITY = ("exchange", "kind", "instrument", "instrument_uid")
+#: Exchange, kind, instrument and UTC day.
+InstrumentDay = tuple[str, str, str, date]
 #: Changed silver files a batch: rows are aggregated at once, so memory does not grow with them.
 FILES_PER_BATCH = 512
 
@@ -45,7 +47,7 @@ FILES_PER_BATCH = 512
 class Touched:
     """The instrument-days whose bars may have changed."""
 
-    rows: tuple[tuple[str, str, str, date], ...]
+    rows: tuple[InstrumentDay, ...]
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -81,11 +83,15 @@ class Touched:
         )
 
 
-def consume(context: Context, source: bars.Source) -> None:
-    """Follow the change feed of a silver table and bring the bars that it changes up to date."""
+def consume(context: Context, source: bars.Source) -> frozenset[InstrumentDay]:
+    """Follow the change feed of a silver table and bring the bars that it changes up to date.
+
+    Returns the instrument-days of which bars were looked at.
+    """
     table = FACTS[source].table
+    looked_at: set[InstrumentDay] = set()
     if not context.tables.exists(table):
-        return
+        return frozenset()
     feed = context.tables.changes(table, files_per_batch=FILES_PER_BATCH)
     minutes = feed.select(
         *IDENTITY, grid.bar_start(F.col("trade_timestamp"), "1m").alias("bar_start")
@@ -98,23 +104,27 @@ def consume(context: Context, source: bars.Source) -> None:
             if touched.rows:
                 refresh_source_bars(context, table, source, minutes, touched)
                 refresh(context, touched, batch_id)
+                looked_at.update(touched.rows)
         finally:
             minutes.unpersist()
 
     name = f"gold.{source}"
     application(context, name)
     drain(context, name, minutes, process)
+    return frozenset(looked_at)
 
 
 def follow(context: Context) -> None:
     """Bring gold up to date with all that silver has."""
-    for source in SOURCES:
-        consume(context, source)
-    settle(context)
+    looked_at = frozenset[InstrumentDay]().union(*(consume(context, it) for it in SOURCES))
+    settle(context, looked_at)
 
 
-def settle(context: Context) -> None:
-    """Look again at days with bars that were not complete, or had not ended, when last seen."""
+def settle(context: Context, looked_at: frozenset[InstrumentDay]) -> None:
+    """Look again at days with bars that were not complete, or had not ended, when last seen.
+
+    Those that this run has `looked_at` already are left alone.
+    """
     bars_held = context.tables.read(GOLD_OHLCV)
     day = _day().alias("day")
     identity = ("exchange", "kind", "instrument")
@@ -126,9 +136,10 @@ def settle(context: Context) -> None:
         .where("complete_until IS NULL OR bar_start >= complete_until")
         .select(*identity, day)
     )
-    rows = open_days.union(recent).distinct().collect()
+    found = open_days.union(recent).distinct().collect()
+    rows = tuple(sorted({(*row[:3], row["day"]) for row in found} - looked_at))
     if rows:
-        refresh(context, Touched(tuple((*row[:3], row["day"]) for row in rows)), -1)
+        refresh(context, Touched(rows), -1)
 
 
 def refresh_source_bars(
@@ -227,9 +238,16 @@ def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int) -> Non
 
 
 def mark(context: Context, touched: Touched) -> None:
-    """Move the complete-until marks of the touched instruments."""
+    """Move the complete-until marks of the touched instruments; one that stands is not written."""
     marks = ledger.marks(context, GOLD_OHLCV.name, touched.listings(), until(context))
-    context.tables.upsert(marks, OPS_WATERMARKS)
+    key = [*OPS_WATERMARKS.key, "complete_until"]
+    held = context.tables.read(OPS_WATERMARKS).select(*key)
+    moved = marks.join(F.broadcast(held), on=key, how="left_anti").persist(KEPT)
+    try:
+        if not moved.isEmpty():
+            context.tables.upsert(moved, OPS_WATERMARKS)
+    finally:
+        moved.unpersist()
 
 
 def _day() -> Column:
@@ -246,15 +264,22 @@ def _touched(minutes: DataFrame) -> Touched:
 def rebuild(context: Context, selection: Selection) -> None:
     """Build all minutes of the selection again from silver, and every bar that they change.
 
-    Raises:
-        UsageError: silver holds nothing of the selection.
+    Args:
+        context: the run.
+        selection: with the venue's own names of instruments.
     """
     window = f"trade_timestamp >= TIMESTAMP'{to_iso(selection.start or EPOCH)}'"
     window += f" AND trade_timestamp < TIMESTAMP'{to_iso(selection.end or context.clock.now())}'"
+    listed = [
+        Slice(((segment.exchange, segment.kind),), (), segment.instruments).predicate()
+        for segment in selection.segments
+        if segment.instruments
+    ]
+    wanted = " OR ".join(f"({one})" for one in listed)
     minute = grid.bar_start(F.col("trade_timestamp"), "1m").alias("bar_start")
     for source in SOURCES:
         table = FACTS[source].table
-        prints = context.tables.read(table).where(window)
+        prints = context.tables.read(table).where(window).where(wanted)
         minutes = prints.select(*IDENTITY, minute).distinct().persist(KEPT)
         touched = _touched(minutes)
         if touched.rows:

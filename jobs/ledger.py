@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,10 +87,12 @@ def update(context: Context, fact: Fact, batch: Parsed) -> None:
     scope = _scope(fact.dataset, claims)
     current = context.tables.read(OPS_CONTINUITY).where(scope)
     told = _frame(context, fact.dataset, claims)
-    holes = _holes(context, fact, batch, _suspects(claims, current.collect()))
-    merged = continuity.merge(current, told, holes).persist(KEPT)
+    names = CONTINUITY.fieldNames()
+    before = current.select(*names).collect()
+    holes = _holes(context, fact, batch, _suspects(claims, before))
+    merged = continuity.merge(current, told, holes).select(*names).persist(KEPT)
     try:
-        if not _is_same(merged, current):
+        if Counter(merged.collect()) != Counter(before):
             context.tables.replace(merged, OPS_CONTINUITY, scope)
     finally:
         merged.unpersist()
@@ -215,9 +218,3 @@ def _scope(dataset: str, claims: Sequence[Claim]) -> str:
         instruments=tuple({claim.name.instrument for claim in claims}),
     )
     return f"dataset = {quoted(dataset)} AND {within.predicate()}"
-
-
-def _is_same(merged: DataFrame, current: DataFrame) -> bool:
-    names = CONTINUITY.fieldNames()
-    left, right = merged.select(*names), current.select(*names)
-    return left.exceptAll(right).isEmpty() and right.exceptAll(left).isEmpty()

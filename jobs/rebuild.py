@@ -7,23 +7,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from jobs import gold, ledger, silver
+from extract.discovery import discovered
+from extract.listing import Listing, matching
+from jobs import conflicts, gold, ledger, silver
 from jobs.application import run_job
 from jobs.context import Context, open_context, open_lake
-from jobs.options import End, Env, Exchange, Instruments, Kind, Selection, Sets, Start, select
+from jobs.options import (
+    End,
+    Env,
+    Exchange,
+    Instruments,
+    Kind,
+    Segment,
+    Selection,
+    Sets,
+    Start,
+    select,
+)
 from jobs.runs import recorded
 from jobs.streams import lines_of
-from lake.bronze import SUFFIX, parse_name
+from lake.bronze import Dataset, folder, known_names, parse_name
 from lake.clock import to_iso, to_millis
-from lake.errors import BronzeError, UsageError
+from lake.errors import ExtractError, UsageError
 from lake.storage import Slice
 from lake.tables import GOLD_OHLCV, TABLES
-from transform import sightings
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +80,49 @@ def run(context: Context, table: str, selection: Selection) -> None:
         raise UsageError("a rebuild needs --start and --end")
     facts = {fact.table.name: fact for fact in silver.FACTS.values() if fact.in_ledger}
     if table in facts:
-        _rebuild_prints(context, facts[table], selection)
+        _rebuild_prints(context, facts[table], held_of(context, selection))
     elif table == GOLD_OHLCV.name:
-        gold.rebuild(context, selection)
+        gold.rebuild(context, held_of(context, selection))
     else:
         known = ", ".join([*facts, GOLD_OHLCV.name])
         raise UsageError(f"'{table}' can't be rebuilt", hint=f"Tables that can: {known}.")
     gold.follow(context)
+
+
+def held_of(context: Context, selection: Selection) -> Selection:
+    """Return the selection with the venue's names that bronze holds, for names of any form.
+
+    Raises:
+        UsageError: an instrument is neither held nor known, or nothing of the selection is held.
+    """
+    segments = []
+    for segment in selection.segments:
+        held = _held_names(context, segment.exchange, segment.kind)
+        if held:
+            known = [*_discovered(context, segment), *map(Listing, held)]
+            names = held & set(matching(segment.instruments, known))
+            segments.append(replace(segment, instruments=tuple(sorted(names))))
+    if not any(segment.instruments for segment in segments):
+        raise UsageError(
+            "bronze holds no trades of this selection", hint="Run the pipeline for it first."
+        )
+    return replace(selection, segments=tuple(segments))
+
+
+def _held_names(context: Context, exchange: str, kind: str) -> set[str]:
+    """Return the instruments of which a file of trades has landed."""
+    prints: list[Dataset] = [fact.dataset for fact in silver.FACTS.values() if fact.in_ledger]
+    keys = (
+        key for dataset in prints for key in context.store.names(folder(dataset, exchange, kind))
+    )
+    return {name.instrument for name in known_names(keys)}
+
+
+def _discovered(context: Context, segment: Segment) -> Sequence[Listing]:
+    try:
+        return discovered(context.store, segment.exchange, segment.kind)
+    except ExtractError:
+        return []
 
 
 def _rebuild_prints(context: Context, fact: silver.Fact, selection: Selection) -> None:
@@ -85,8 +134,9 @@ def _rebuild_prints(context: Context, fact: silver.Fact, selection: Selection) -
     if not files:
         raise UsageError("bronze holds nothing of this window", hint="Run the pipeline for it.")
     with silver.parsed(context, fact, lines_of(context, files)) as batch:
+        batch.keep()
         silver.gate_batch(context, fact, batch, OUTSIDE_A_STREAM)
-        first = sightings.first_by_key(batch.valid, fact.table.key).first
+        first = conflicts.decided(context, fact, batch.valid)
         compared = [name for name in fact.table.schema.names if name not in LINEAGE]
         context.tables.correct(
             first.where(_window(selection, listings)),
@@ -104,17 +154,11 @@ def bronze_of(context: Context, dataset: str, selection: Selection) -> list[str]
     end = to_millis(selection.end or context.clock.now())
     wanted = {(segment.exchange, segment.kind): segment for segment in selection.segments}
     found = []
-    for key in context.store.names(f"bronze/{dataset}/"):
-        if not key.endswith(SUFFIX):
-            continue
-        try:
-            name = parse_name(key)
-        except BronzeError:
-            continue
+    for name in known_names(context.store.names(f"bronze/{dataset}/")):
         segment = wanted.get((name.exchange, name.kind))
         overlaps = name.coverage.from_ms <= end and name.coverage.until_ms >= start
         if segment and overlaps and segment.admits(name.instrument):
-            found.append(key)
+            found.append(name.key)
     return found
 
 

@@ -17,6 +17,7 @@ from expectations.facts import breaks_any, faultless
 from jobs import gates, ledger
 from jobs.context import Context
 from jobs.streams import KEPT, application, bronze_lines, drain, exchanges_in, has_bronze
+from lake.bronze import Dataset
 from lake.schemas import QUARANTINE
 from lake.storage import IdRange, Slice, Transaction
 from lake.tables import (
@@ -53,7 +54,7 @@ ONE_DAY = timedelta(days=1)
 class Fact:
     """A silver table of facts: what orders its rows, what gates it, how its rows are stored."""
 
-    dataset: str
+    dataset: Dataset
     table: Table
     id_column: str
     suite: Suite
@@ -301,7 +302,7 @@ def _store_bars(
     context.tables.merge_new(fresh, fact.table, within, transaction)
 
 
-FACTS = {
+FACTS: Mapping[str, Fact] = {
     fact.dataset: fact
     for fact in (
         Fact("klines", SILVER_KLINES, "open_time_sent", klines.suite, _store_bars, in_ledger=False),

@@ -39,7 +39,18 @@ def bronze_lines(context: Context, dataset: str) -> DataFrame:
 
 
 def lines_of(context: Context, keys: Sequence[str]) -> DataFrame:
-    """Return the lines of these bronze files: `value`, `bronze_file`, as a stream has them."""
+    """Return the lines of these bronze files: `value`, `bronze_file`, as a stream has them.
+
+    Raises:
+        BronzeError: one of them is gone.
+    """
+    gone = [key for key in keys if key not in context.store.names(key)]
+    if gone:
+        raise BronzeError(
+            f"{len(gone)} of {len(keys)} bronze files are gone",
+            where=gone[0],
+            hint="Bring them back from a copy of the lake; bronze is kept for ever.",
+        )
     files = context.spark.read.format("text").load([context.store.location(key) for key in keys])
     return files.select("value", _key_column())
 

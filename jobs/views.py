@@ -9,9 +9,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
 from jobs.context import Context
-from lake.bronze import SUFFIX, BronzeName, parse_name
+from lake.bronze import known_names
 from lake.clock import from_millis
-from lake.errors import BronzeError
 from lake.frames import local_frame
 from lake.schemas import IDENTITY, KLINES
 from lake.tables import (
@@ -76,20 +75,9 @@ def _landed(context: Context) -> DataFrame:
         .collect()
     }
     rows = []
-    for name in _bar_files(context):
+    for name in known_names(context.store.names("bronze/klines/")):
         listing = (name.exchange, name.kind, name.instrument)
         times = (from_millis(name.coverage.from_ms), from_millis(name.coverage.until_ms))
         interval = name.tag.split("-")[0]
         rows.append((*listing, uids.get(listing, name.instrument), interval, name.mode, *times))
     return local_frame(context.spark, rows, LANDED)
-
-
-def _bar_files(context: Context) -> list[BronzeName]:
-    found = []
-    for key in context.store.names("bronze/klines/"):
-        if key.endswith(SUFFIX):
-            try:
-                found.append(parse_name(key))
-            except BronzeError:
-                continue
-    return found

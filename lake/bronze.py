@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import logging
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,8 @@ from urllib.parse import quote, unquote
 
 from lake.clock import from_millis, to_iso
 from lake.errors import BronzeError
+
+log = logging.getLogger(__name__)
 
 Mode = Literal["history", "archive", "live"]
 Dataset = Literal["trades", "agg_trades", "klines", "instruments", "index_prices"]
@@ -238,6 +241,15 @@ def parse_name(key: str) -> BronzeName:
     if name.key != "/".join(parts):
         raise _no_name(key)
     return name
+
+
+def known_names(keys: Iterable[str]) -> Iterator[BronzeName]:
+    """Read the keys that name bronze files; any other is passed over with a word in the log."""
+    for key in keys:
+        try:
+            yield parse_name(key)
+        except BronzeError:
+            log.warning("not a bronze name, passed over: %s", key)
 
 
 def _no_name(name: str) -> BronzeError:

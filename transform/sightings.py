@@ -112,8 +112,42 @@ def compare(batch: DataFrame, held: DataFrame, id_column: str, dataset: str) -> 
     )
     return Compared(
         _sightings(pairs.where(~differs & elsewhere), id_column, dataset),
-        _conflicts(pairs.where(differs), id_column, dataset),
+        _conflicts(pairs.where(differs), id_column, dataset, names),
     )
+
+
+def seen_by(batch: DataFrame, conflicts: DataFrame, id_column: str) -> DataFrame:
+    """Return the rows of a batch that are the later side of these conflicts.
+
+    Args:
+        batch: rows of `schemas.TRADES` or `schemas.AGG_TRADES`, of the conflicts' bronze files.
+        conflicts: rows of `schemas.CONFLICTS` of the same dataset.
+        id_column: trade_seq or agg_id.
+    """
+    wanted = conflicts.select(
+        "exchange",
+        "kind",
+        "instrument_uid",
+        F.col("id").alias(id_column),
+        F.col("seen_bronze_file").alias("bronze_file"),
+        F.col("seen_bronze_line").alias("bronze_line"),
+        F.col("seen").alias("_seen"),
+    )
+    timed = batch.withColumn("trade_millisecond", F.unix_millis("trade_timestamp"))
+    written = timed.withColumn("_seen", _written("", _fields(batch)))
+    return written.join(wanted, on=wanted.columns, how="left_semi").select(*batch.columns)
+
+
+def corrected(first: DataFrame, decided: DataFrame, key: Sequence[str]) -> DataFrame:
+    """Put rows that were decided for in the place of the ones with their keys.
+
+    Args:
+        first: the first row of each key.
+        decided: rows of the same schema, each key once.
+        key: the table's key.
+    """
+    rest = first.join(decided.select(*key), on=list(key), how="left_anti")
+    return rest.select(*first.columns).unionByName(decided)
 
 
 def _aligned(rows: DataFrame, side: str, key: list[str], names: list[str]) -> DataFrame:
@@ -148,7 +182,7 @@ def _sightings(pairs: DataFrame, id_column: str, dataset: str) -> DataFrame:
     )
 
 
-def _conflicts(pairs: DataFrame, id_column: str, dataset: str) -> DataFrame:
+def _conflicts(pairs: DataFrame, id_column: str, dataset: str, names: Sequence[str]) -> DataFrame:
     return pairs.select(
         "exchange",
         "kind",
@@ -158,8 +192,8 @@ def _conflicts(pairs: DataFrame, id_column: str, dataset: str) -> DataFrame:
         F.col(id_column).alias("id"),
         grid.bar_start(F.col("held.trade_timestamp"), "1m").alias("bar_minute"),
         "differing",
-        _as_text("held", pairs).alias("held"),
-        _as_text("seen", pairs).alias("seen"),
+        _written("held.", names).alias("held"),
+        _written("seen.", names).alias("seen"),
         F.col("held.bronze_file").alias("held_bronze_file"),
         F.col("seen.bronze_file").alias("seen_bronze_file"),
         F.col("seen.bronze_line").alias("seen_bronze_line"),
@@ -168,10 +202,6 @@ def _conflicts(pairs: DataFrame, id_column: str, dataset: str) -> DataFrame:
     )
 
 
-def _as_text(side: str, pairs: DataFrame) -> Column:
+def _written(prefix: str, names: Sequence[str]) -> Column:
     """Write the compared fields as JSON of texts: a number there would lose digits."""
-    present = pairs.select(f"{side}.*").columns
-    names = [name for name in (*COMPARED, *OF_AGGREGATES) if name in present]
-    return F.to_json(
-        F.struct(*[F.col(f"{side}.{name}").cast("string").alias(name) for name in names])
-    )
+    return F.to_json(F.struct(*[F.col(prefix + name).cast("string").alias(name) for name in names]))

@@ -40,22 +40,26 @@ def land(
         "mode": mode,
     }
     envelopes = [
-        Envelope(
-            **of,
-            region="test",
-            request={},
-            status=200,
-            end_download_timestamp=RECEIVED,
-            knowledge_timestamp=RECEIVED,
-            run_id="run",
-            sequence=place,
-            body=body.encode(),
-        )
-        for place, body in enumerate(bodies, start=1)
+        envelope(**of, sequence=place, body=body) for place, body in enumerate(bodies, start=1)
     ]
     key = BronzeName(**of, coverage=Coverage(*ids, *times), tag=tag).key
     assert context.store.create(key, to_file(envelopes))
     return key
+
+
+def envelope(*, body: str, sequence: int = 1, **of: Any) -> Envelope:
+    """Return one answer, received at RECEIVED."""
+    return Envelope(
+        **of,
+        region="test",
+        request={},
+        status=200,
+        end_download_timestamp=RECEIVED,
+        knowledge_timestamp=RECEIVED,
+        run_id="run",
+        sequence=sequence,
+        body=body.encode(),
+    )
 
 
 def aggregate(agg_id: int, **changes: str) -> str:

@@ -64,6 +64,17 @@ def test_candles_equal_the_exchanges_own_in_all_nine_fields(
     assert "0 unexplained: 100.00 %" in certificate
 
 
+def test_the_gap_free_candles_answer_sql(undisturbed: tuple[Path, str]) -> None:
+    statement = (
+        "select bar_interval, count(*) as bars, count_if(is_filled) as filled"
+        " from gold.ohlcv_filled where bar_interval in ('1m', '1h') group by 1 order by 1"
+    )
+
+    answer = run(undisturbed[0], "sql", statement, "--format", "csv").stdout
+
+    assert answer.splitlines() == ["bar_interval,bars,filled", "1h,2,0", "1m,120,0"]
+
+
 def test_a_second_run_adds_nothing(undisturbed: tuple[Path, str]) -> None:
     lake = undisturbed[0]
     files = sorted(path for path in (lake / "bronze").rglob("*") if path.is_file())

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from jobs import gold, quarantine, rebuild, silver
+from jobs import conflicts, gold, quarantine, rebuild, silver
 from jobs.context import Context
 from jobs.options import select
 from lake.errors import UsageError
-from lake.tables import GOLD_OHLCV, OPS_QUARANTINE, SILVER_AGG_TRADES
+from lake.tables import GOLD_OHLCV, OPS_CONFLICTS, OPS_QUARANTINE, SILVER_AGG_TRADES
 from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import aggregate, held, know, land
 
@@ -62,6 +62,83 @@ def test_a_rebuild_without_a_window_or_of_another_table_is_refused(open_lake: Op
 
     with pytest.raises(UsageError, match="needs --start and --end"):
         rebuild.run(context, "silver.agg_trades", select(context.settings))
+
+
+def test_a_rebuild_takes_unified_names_and_leaves_other_instruments_alone(
+    open_lake: OpenLake,
+) -> None:
+    context = open_lake()
+    for instrument in ("BTCUSDT", "ETHUSDT"):
+        land(context, instrument, [f"[{aggregate(1)}]"], ids=(1, 1))
+    listed = '{"symbols":[{"symbol":"BTCUSDT","baseAsset":"BTC","quoteAsset":"USDT"}]}'
+    land(context, "_all", [listed], ids=(1, 1), dataset="instruments")
+    silver.consume(context, "agg_trades")
+    context.tables.update(SILVER_AGG_TRADES, "true", {"taker_side": "buy"})
+    of = {"exchange": "binance", "kind": "spot", "start": "2024-01-01", "end": "2024-01-02"}
+
+    window = select(context.settings, **of, instruments="BTC/USDT")
+    rebuild.run(context, "silver.agg_trades", window)
+
+    rows = held(context, SILVER_AGG_TRADES)
+    assert {row["instrument"]: row["taker_side"] for row in rows} == {
+        "BTCUSDT": "sell",
+        "ETHUSDT": "buy",
+    }
+    with pytest.raises(UsageError, match=r"no instrument 'BTC/USDC'.*Nearest are BTC/USDT"):
+        rebuild.run(context, "gold.ohlcv", select(context.settings, **of, instruments="BTC/USDC"))
+
+
+def contested(open_lake: OpenLake, *later: str) -> Context:
+    """A lake in which aggregate 2 came again with these prices, and a bar that waits."""
+    context = open_lake()
+    land(context, "BTCUSDT", [f"[{aggregate(1)},{aggregate(2)}]"], ids=(1, 2))
+    silver.consume(context, "agg_trades")
+    for place, price in enumerate(later):
+        again = aggregate(2, p=f'"{price}"')
+        land(context, "BTCUSDT", [f"[{again}]"], ids=(2, 2), tag=f"again{place}")
+    silver.consume(context, "agg_trades")
+    gold.follow(context)
+    assert bar(context) == (Decimal("42000.1"), False)
+    return context
+
+
+def bar(context: Context) -> tuple[Decimal, bool]:
+    (row,) = held(context, GOLD_OHLCV, "bar_interval = '1m'")
+    return row["close"], row["is_complete"]
+
+
+def test_a_kept_row_stands_and_its_bar_is_complete(open_lake: OpenLake) -> None:
+    context = contested(open_lake, "42000.2")
+
+    conflicts.keep_first(context, "id = 2")
+    gold.follow(context)
+
+    assert bar(context) == (Decimal("42000.1"), True)
+    assert [row["state"] for row in held(context, OPS_CONFLICTS)] == ["kept"]
+
+
+def test_a_corrected_row_takes_the_place_of_the_first_even_in_a_rebuild(
+    open_lake: OpenLake,
+) -> None:
+    context = contested(open_lake, "42000.2", "42000.3")
+    with pytest.raises(UsageError, match="2 rows claim the id 2"):
+        conflicts.correct_dataset(context, "agg_trades", "id = 2")
+
+    assert conflicts.correct_dataset(context, "agg_trades", "seen LIKE '%42000.2%'") == 1
+    assert conflicts.correct_dataset(context, "agg_trades", "seen LIKE '%42000.3%'") == 1
+    gold.follow(context)
+
+    assert bar(context) == (Decimal("42000.3"), True)
+    states = {row["seen"][:24]: row["state"] for row in held(context, OPS_CONFLICTS)}
+    assert sorted(states.values()) == ["corrected", "superseded"]
+    prices = {row["agg_id"]: row["price"] for row in held(context, SILVER_AGG_TRADES)}
+    assert prices == {1: Decimal("42000.1"), 2: Decimal("42000.3")}
+
+    window = select(context.settings, start="2024-01-01", end="2024-01-02")
+    rebuild.run(context, "silver.agg_trades", window)
+
+    assert held(context, SILVER_AGG_TRADES, "agg_id = 2")[0]["price"] == Decimal("42000.3")
+    assert bar(context) == (Decimal("42000.3"), True)
 
 
 def test_a_released_row_goes_to_silver_and_gold(open_lake: OpenLake) -> None:

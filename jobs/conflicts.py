@@ -1,0 +1,155 @@
+"""Trades that came a second time with other content: list them, keep the first, or correct it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from pyspark.sql import DataFrame, Row
+
+from jobs import gold, silver
+from jobs.context import Context, open_context, open_lake
+from jobs.options import Env, Sets
+from jobs.streams import lines_of
+from lake.errors import UsageError
+from lake.storage import quoted
+from lake.tables import IDENTITY_KEY, OPS_CONFLICTS, TABLES
+from transform import sightings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Trades that came twice with different content; their bars wait for a decision.",
+)
+Where = Annotated[str, typer.Option(help='SQL over ops.conflicts, such as "id = 42".')]
+KEY = (*IDENTITY_KEY, "dataset", "id")
+EVERY = tuple(TABLES.values())
+#: Of several corrections of one trade only the newest counts when silver is built again.
+CORRECTED, SUPERSEDED, KEPT = "corrected", "superseded", "kept"
+
+
+@app.command("list")
+def list_rows(*, where: Where = "true", env: Env = "replay", sets: Sets = None) -> None:
+    """Print the open conflicts: dataset, instrument, id, what is held, what came later and where.
+
+    Example: candlelake conflicts list
+    """
+    with open_context("conflicts", open_lake(env, sets or ())) as context:
+        rows = context.tables.read(OPS_CONFLICTS).where("state = 'open'").where(where)
+        for row in rows.orderBy(*KEY, "seen_bronze_file", "seen_bronze_line").collect():
+            name = f"{row['exchange']}/{row['kind']}/{row['instrument']}"
+            place = f"{row['seen_bronze_file']}:{row['seen_bronze_line']}"
+            held, seen = row["held"], row["seen"]
+            typer.echo(f"{row['dataset']}\t{name}\t{row['id']}\t{held}\t{seen}\t{place}")
+
+
+@app.command()
+def keep(
+    *,
+    where: Annotated[str, typer.Option(help="SQL over ops.conflicts; there is no default.")],
+    env: Env = "replay",
+    sets: Sets = None,
+) -> None:
+    """Decide that the row in silver stands; its bar is complete again.
+
+    Example: candlelake conflicts keep --where "instrument = 'BTCUSDT' AND id = 42"
+    """
+    with open_context("conflicts", open_lake(env, sets or ()), writes=EVERY) as context:
+        keep_first(context, where)
+        gold.follow(context)
+
+
+@app.command()
+def correct(
+    *,
+    where: Annotated[str, typer.Option(help="SQL over ops.conflicts; there is no default.")],
+    env: Env = "replay",
+    sets: Sets = None,
+) -> None:
+    """Decide that the later row is right: it takes the place of the one in silver.
+
+    Example: candlelake conflicts correct --where "instrument = 'BTCUSDT' AND id = 42"
+    """
+    with open_context("conflicts", open_lake(env, sets or ()), writes=EVERY) as context:
+        for dataset in (name for name, fact in silver.FACTS.items() if fact.in_ledger):
+            corrected = correct_dataset(context, dataset, where)
+            if corrected:
+                typer.echo(f"{dataset}: {corrected} rows corrected")
+        gold.follow(context)
+
+
+def keep_first(context: Context, where: str) -> None:
+    """Close open conflicts in favour of the row that is held."""
+    context.tables.update(OPS_CONFLICTS, f"state = 'open' AND ({where})", {"state": KEPT})
+
+
+def correct_dataset(context: Context, dataset: str, where: str) -> int:
+    """Put the later row of open conflicts in the place of the one held; return how many.
+
+    The row is read from its bronze file again. A run killed between the two writes is mended by
+    the same command: the conflict is still open, and the row the same.
+
+    Raises:
+        UsageError: two rows claim one id, or bronze or the parser no longer has the row.
+    """
+    fact = silver.FACTS[dataset]
+    chosen = f"state = 'open' AND dataset = {quoted(dataset)} AND ({where})"
+    conflicts = context.tables.read(OPS_CONFLICTS).where(chosen)
+    rows = conflicts.collect()
+    if not rows:
+        return 0
+    _require_one_each(rows)
+    files = sorted({row["seen_bronze_file"] for row in rows})
+    with silver.parsed(context, fact, lines_of(context, files)) as batch:
+        batch.keep()
+        later = sightings.seen_by(batch.valid, conflicts, fact.id_column)
+        later = sightings.first_by_key(later, fact.table.key).first
+        found, within = later.count(), silver.slice_of(batch, fact)
+        if found < len(rows) or within is None:
+            raise UsageError(
+                f"the present parser reads {found} of the {len(rows)} rows as they were seen",
+                where=files[0],
+                hint="Rebuild the window first; then look at the conflicts again.",
+            )
+        context.tables.upsert(later, fact.table, within.predicate("t"))
+    _supersede(context, conflicts)
+    context.tables.update(OPS_CONFLICTS, chosen, {"state": CORRECTED})
+    return found
+
+
+def decided(context: Context, fact: silver.Fact, rows: DataFrame) -> DataFrame:
+    """Return the first row of each key, or the one that a correction was decided for.
+
+    `rows` are read several times.
+    """
+    first = sightings.first_by_key(rows, fact.table.key).first
+    won = f"state = {quoted(CORRECTED)} AND dataset = {quoted(fact.dataset)}"
+    conflicts = context.tables.read(OPS_CONFLICTS).where(won)
+    if conflicts.isEmpty():
+        return first
+    later = sightings.seen_by(rows, conflicts, fact.id_column)
+    later = sightings.first_by_key(later, fact.table.key).first
+    return sightings.corrected(first, later, fact.table.key)
+
+
+def _require_one_each(rows: Sequence[Row]) -> None:
+    claimed = Counter(tuple(row[name] for name in KEY) for row in rows)
+    key, count = claimed.most_common(1)[0]
+    if count > 1:
+        raise UsageError(
+            f"{count} rows claim the id {key[-1]}: only one can be right",
+            where=OPS_CONFLICTS.name,
+            hint="Name one with --where \"seen_bronze_file = '...'\"; keep the others.",
+        )
+
+
+def _supersede(context: Context, conflicts: DataFrame) -> None:
+    """An earlier correction of the same rows counts no more."""
+    context.tables.update_matching(
+        conflicts.select(*KEY),
+        OPS_CONFLICTS,
+        KEY,
+        f"t.state = {quoted(CORRECTED)}",
+        {"state": SUPERSEDED},
+    )

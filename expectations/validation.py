@@ -20,6 +20,10 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 
 from expectations.rules import Severity
 
+# types.base sets a level of its own at its import, and tells a temporary folder at it
+for chatty in ("great_expectations", "great_expectations.data_context.types.base"):
+    logging.getLogger(chatty).setLevel(logging.WARNING)
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -73,8 +77,7 @@ def as_row(expected: Sequence[Expected]) -> pd.DataFrame:
 
 
 def quiet(context: AbstractDataContext) -> None:
-    """Keep a context from calling home, drawing progress bars and telling what it sets up."""
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    """Keep a context from calling home and drawing progress bars."""
     context.enable_analytics(enable=False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 
+ROOT = Path(__file__).resolve().parents[2]
 LIMITS = SimpleNamespace(quarantine_share=0.02, quarantine_rows=20)
 
 
@@ -254,3 +257,18 @@ def jobs_of(spark: SparkSession, batch: DataFrame, suite: Suite, *, rows: int = 
     finally:
         context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
     return len(context.statusTracker().getJobIdsForGroup(group))
+
+
+def test_a_gate_tells_nothing_of_what_it_sets_up() -> None:
+    program = (
+        "from lake.log import configure_logging\n"
+        "from expectations.validation import Expected, failed\n"
+        "configure_logging()\n"
+        "print(*failed('silver.trades', [Expected('some', 'critical', 3)]))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert (done.stdout, done.stderr) == ("some\n", "")

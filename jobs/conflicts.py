@@ -23,6 +23,7 @@ app = typer.Typer(
     help="Trades that came twice with different content; their bars wait for a decision.",
 )
 Where = Annotated[str, typer.Option(help='SQL over ops.conflicts, such as "id = 42".')]
+Chosen = Annotated[str, typer.Option(help="SQL over ops.conflicts; there is no default.")]
 KEY = (*IDENTITY_KEY, "dataset", "id")
 EVERY = tuple(TABLES.values())
 #: Of several corrections of one trade only the newest counts when silver is built again.
@@ -45,12 +46,7 @@ def list_rows(*, where: Where = "true", env: Env = "replay", sets: Sets = None) 
 
 
 @app.command()
-def keep(
-    *,
-    where: Annotated[str, typer.Option(help="SQL over ops.conflicts; there is no default.")],
-    env: Env = "replay",
-    sets: Sets = None,
-) -> None:
+def keep(*, where: Chosen, env: Env = "replay", sets: Sets = None) -> None:
     """Decide that the row in silver stands; its bar is complete again.
 
     Example: candlelake conflicts keep --where "instrument = 'BTCUSDT' AND id = 42"
@@ -61,12 +57,7 @@ def keep(
 
 
 @app.command()
-def correct(
-    *,
-    where: Annotated[str, typer.Option(help="SQL over ops.conflicts; there is no default.")],
-    env: Env = "replay",
-    sets: Sets = None,
-) -> None:
+def correct(*, where: Chosen, env: Env = "replay", sets: Sets = None) -> None:
     """Decide that the later row is right: it takes the place of the one in silver.
 
     Example: candlelake conflicts correct --where "instrument = 'BTCUSDT' AND id = 42"
@@ -103,8 +94,7 @@ def correct_dataset(context: Context, dataset: str, where: str) -> int:
     files = sorted({row["seen_bronze_file"] for row in rows})
     with silver.parsed(context, fact, lines_of(context, files)) as batch:
         batch.keep()
-        later = sightings.seen_by(batch.valid, conflicts, fact.id_column)
-        later = sightings.first_by_key(later, fact.table.key).first
+        later = _later(fact, batch.valid, conflicts)
         found, within = later.count(), silver.slice_of(batch, fact)
         if found < len(rows) or within is None:
             raise UsageError(
@@ -128,9 +118,13 @@ def decided(context: Context, fact: silver.Fact, rows: DataFrame) -> DataFrame:
     conflicts = context.tables.read(OPS_CONFLICTS).where(won)
     if conflicts.isEmpty():
         return first
-    later = sightings.seen_by(rows, conflicts, fact.id_column)
-    later = sightings.first_by_key(later, fact.table.key).first
-    return sightings.corrected(first, later, fact.table.key)
+    return sightings.corrected(first, _later(fact, rows, conflicts), fact.table.key)
+
+
+def _later(fact: silver.Fact, rows: DataFrame, conflicts: DataFrame) -> DataFrame:
+    """Return the rows that are the later side of these conflicts, one a key."""
+    seen = sightings.seen_by(rows, conflicts, fact.id_column)
+    return sightings.first_by_key(seen, fact.table.key).first
 
 
 def _require_one_each(rows: Sequence[Row]) -> None:

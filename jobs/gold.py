@@ -83,7 +83,7 @@ class Touched:
         )
 
 
-def consume(context: Context, source: bars.Source) -> frozenset[InstrumentDay]:
+def consume(context: Context, source: bars.Source) -> set[InstrumentDay]:
     """Follow the change feed of a silver table and bring the bars that it changes up to date.
 
     Returns the instrument-days of which bars were looked at.
@@ -91,36 +91,28 @@ def consume(context: Context, source: bars.Source) -> frozenset[InstrumentDay]:
     table = FACTS[source].table
     looked_at: set[InstrumentDay] = set()
     if not context.tables.exists(table):
-        return frozenset()
+        return looked_at
     feed = context.tables.changes(table, files_per_batch=FILES_PER_BATCH)
     minutes = feed.select(
         *IDENTITY, grid.bar_start(F.col("trade_timestamp"), "1m").alias("bar_start")
     )
 
     def process(batch: DataFrame, batch_id: int) -> None:
-        minutes = batch.distinct().persist(KEPT)
-        try:
-            touched = _touched(minutes)
-            if touched.rows:
-                refresh_source_bars(context, table, source, minutes, touched)
-                refresh(context, touched, batch_id)
-                looked_at.update(touched.rows)
-        finally:
-            minutes.unpersist()
+        looked_at.update(_built(context, source, batch, batch_id))
 
     name = f"gold.{source}"
     application(context, name)
     drain(context, name, minutes, process)
-    return frozenset(looked_at)
+    return looked_at
 
 
 def follow(context: Context) -> None:
     """Bring gold up to date with all that silver has."""
-    looked_at = frozenset[InstrumentDay]().union(*(consume(context, it) for it in SOURCES))
+    looked_at = set[InstrumentDay]().union(*(consume(context, it) for it in SOURCES))
     settle(context, looked_at)
 
 
-def settle(context: Context, looked_at: frozenset[InstrumentDay]) -> None:
+def settle(context: Context, looked_at: set[InstrumentDay]) -> None:
     """Look again at days with bars that were not complete, or had not ended, when last seen.
 
     Those that this run has `looked_at` already are left alone.
@@ -273,16 +265,24 @@ def rebuild(context: Context, selection: Selection) -> None:
     listed = [
         Slice(((segment.exchange, segment.kind),), (), segment.instruments).predicate()
         for segment in selection.segments
-        if segment.instruments
     ]
     wanted = " OR ".join(f"({one})" for one in listed)
     minute = grid.bar_start(F.col("trade_timestamp"), "1m").alias("bar_start")
     for source in SOURCES:
-        table = FACTS[source].table
-        prints = context.tables.read(table).where(window).where(wanted)
-        minutes = prints.select(*IDENTITY, minute).distinct().persist(KEPT)
+        prints = context.tables.read(FACTS[source].table).where(window).where(wanted)
+        _built(context, source, prints.select(*IDENTITY, minute), -1)
+
+
+def _built(
+    context: Context, source: bars.Source, minutes: DataFrame, batch_id: int
+) -> Sequence[InstrumentDay]:
+    """Build these minutes of one source, and every bar that they change; return their days."""
+    minutes = minutes.distinct().persist(KEPT)
+    try:
         touched = _touched(minutes)
         if touched.rows:
-            refresh_source_bars(context, table, source, minutes, touched)
-            refresh(context, touched, -1)
+            refresh_source_bars(context, FACTS[source].table, source, minutes, touched)
+            refresh(context, touched, batch_id)
+        return touched.rows
+    finally:
         minutes.unpersist()

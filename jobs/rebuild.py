@@ -79,13 +79,14 @@ def run(context: Context, table: str, selection: Selection) -> None:
     if selection.start is None or selection.end is None:
         raise UsageError("a rebuild needs --start and --end")
     facts = {fact.table.name: fact for fact in silver.FACTS.values() if fact.in_ledger}
-    if table in facts:
-        _rebuild_prints(context, facts[table], held_of(context, selection))
-    elif table == GOLD_OHLCV.name:
-        gold.rebuild(context, held_of(context, selection))
-    else:
+    if table not in facts and table != GOLD_OHLCV.name:
         known = ", ".join([*facts, GOLD_OHLCV.name])
         raise UsageError(f"'{table}' can't be rebuilt", hint=f"Tables that can: {known}.")
+    held = held_of(context, selection)
+    if table in facts:
+        _rebuild_prints(context, facts[table], held)
+    else:
+        gold.rebuild(context, held)
     gold.follow(context)
 
 
@@ -101,8 +102,9 @@ def held_of(context: Context, selection: Selection) -> Selection:
         if held:
             known = [*_discovered(context, segment), *map(Listing, held)]
             names = held & set(matching(segment.instruments, known))
-            segments.append(replace(segment, instruments=tuple(sorted(names))))
-    if not any(segment.instruments for segment in segments):
+            if names:
+                segments.append(replace(segment, instruments=tuple(sorted(names))))
+    if not segments:
         raise UsageError(
             "bronze holds no trades of this selection", hint="Run the pipeline for it first."
         )

@@ -44,7 +44,9 @@ def lines_of(context: Context, keys: Sequence[str]) -> DataFrame:
     Raises:
         BronzeError: one of them is gone.
     """
-    gone = [key for key in keys if key not in context.store.names(key)]
+    folders = {key.rpartition("/")[0] for key in keys}
+    held = {name for folder in folders for name in context.store.names(f"{folder}/")}
+    gone = [key for key in keys if key not in held]
     if gone:
         raise BronzeError(
             f"{len(gone)} of {len(keys)} bronze files are gone",

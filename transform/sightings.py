@@ -133,8 +133,7 @@ def seen_by(batch: DataFrame, conflicts: DataFrame, id_column: str) -> DataFrame
         F.col("seen_bronze_line").alias("bronze_line"),
         F.col("seen").alias("_seen"),
     )
-    timed = batch.withColumn("trade_millisecond", F.unix_millis("trade_timestamp"))
-    written = timed.withColumn("_seen", _written("", _fields(batch)))
+    written = _timed(batch).withColumn("_seen", _written("", _fields(batch)))
     return written.join(wanted, on=wanted.columns, how="left_semi").select(*batch.columns)
 
 
@@ -151,11 +150,13 @@ def corrected(first: DataFrame, decided: DataFrame, key: Sequence[str]) -> DataF
 
 
 def _aligned(rows: DataFrame, side: str, key: list[str], names: list[str]) -> DataFrame:
-    millisecond = F.unix_millis("trade_timestamp")
     place = ["instrument", "source", "region", "bronze_file", "bronze_line"]
     content = ["trade_timestamp", "knowledge_timestamp", *names]
-    timed = rows.withColumn("trade_millisecond", millisecond)
-    return timed.select(*key, F.struct(*place, *content).alias(side))
+    return _timed(rows).select(*key, F.struct(*place, *content).alias(side))
+
+
+def _timed(rows: DataFrame) -> DataFrame:
+    return rows.withColumn("trade_millisecond", F.unix_millis("trade_timestamp"))
 
 
 def _differing(names: list[str]) -> Column:

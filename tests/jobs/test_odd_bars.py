@@ -33,10 +33,9 @@ def recorded(name: str, start: str, end: str) -> Bars:
     with gzip.open(RECORDINGS / name, "rt", encoding="utf-8") as file:
         rows = list(csv.reader(line for line in file if not line.startswith("#")))
     return {
-        datetime.fromisoformat(opened).replace(tzinfo=UTC): [*map(Decimal, (*prices, *sums))]
-        for opened, *prices, _closed, quote, trades, taker, taker_quote in rows[1:]
-        for sums in [(quote, trades, taker, taker_quote)]
-        if start <= opened < end
+        datetime.fromisoformat(bar[0]).replace(tzinfo=UTC): [*map(Decimal, bar[1:6] + bar[7:])]
+        for bar in rows[1:]
+        if start <= bar[0] < end
     }
 
 

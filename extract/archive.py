@@ -48,7 +48,7 @@ def land_day(
         )
         tag = f"{interval}-{source.sha256[:12]}" if interval else source.sha256[:12]
         landed = Landed()
-        for part in parts(source, settings.extract.trades_per_file):
+        for part in parts(source, settings.extract.chunk_limit):
             landed += landing.land(part.pieces, part.coverage, rows=part.rows, tag=tag)
         return landed
 

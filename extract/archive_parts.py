@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from extract.landing import Piece
-from extract.paging import Row
+from extract.pages import Row
 from lake.bronze import Coverage, Dataset
 from lake.errors import PermanentExtractError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from lake.clock import Clock, SystemClock
 from lake.errors import (
     BannedError,
     PermanentExtractError,
+    StoppedError,
     TransientExtractError,
     UnreachableError,
 )
@@ -71,6 +73,11 @@ class Client:
         self._budgets = budgets(settings)
         self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
         self._hosts = hosts
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let no further request go out, from any thread: each raises a StoppedError instead."""
+        self._stopped.set()
 
     def ask(self, request: Request, read: Callable[[Any], T]) -> tuple[Answer, T]:
         """Return the answer and what `read` makes of its JSON document.
@@ -84,6 +91,7 @@ class Client:
             UnreachableError: no usable answer after all attempts.
             BannedError: the host has banned this address, now or earlier in this process.
             PermanentExtractError: the exchange refused the question.
+            StoppedError: `stop` was called.
         """
 
         def once(host: Host) -> tuple[Answer, T]:
@@ -133,10 +141,16 @@ class Client:
         ) from last
 
     def _wait_for_leave(self, host: Host, weight: int) -> None:
+        self._require_running()
         while (seconds := host.reserve(weight, self.clock.now())) > 0:
             if seconds > 1:
                 log.info("host=%s limit reached, waiting %.1f s", host.base, seconds)
             self.clock.sleep(seconds)
+            self._require_running()
+
+    def _require_running(self) -> None:
+        if self._stopped.is_set():
+            raise StoppedError("the run was stopped", hint="The next run goes on from there.")
 
     def _back_off(self, host: Host, error: TransientExtractError, attempt: int) -> None:
         """Wait as told by the exchange, else exponentially with full jitter."""

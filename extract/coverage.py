@@ -30,6 +30,23 @@ class Gap:
     before_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A range of ids that no file holds.
+
+    Attributes:
+        first_id: the lowest one.
+        last_id: the highest one.
+        from_ms: from when on nothing lies below `first_id`, None where nobody knows.
+        until_ms: up to when nothing lies above `last_id`, None where nobody knows.
+    """
+
+    first_id: int
+    last_id: int
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
 def joined(files: Iterable[Coverage]) -> list[Coverage]:
     """Join files whose ids adjoin or overlap into runs, in the order of ids.
 
@@ -72,6 +89,38 @@ def missing(runs: Iterable[Coverage], from_ms: int, until_ms: int) -> list[Gap]:
     return gaps
 
 
+def missing_ids(
+    runs: Iterable[Coverage],
+    first_id: int,
+    last_id: int,
+    *,
+    from_ms: int | None = None,
+    until_ms: int | None = None,
+) -> list[Missing]:
+    """Return what of the ids `first_id` to `last_id` (both included) no run holds, in order.
+
+    Args:
+        runs: what is held, joined, in the order of ids.
+        first_id: the lowest id wanted.
+        last_id: the highest one.
+        from_ms: from when on nothing lies below `first_id`, None where nobody knows.
+        until_ms: up to when nothing lies above `last_id`, None where nobody knows.
+    """
+    found: list[Missing] = []
+    cursor, since = first_id, from_ms
+    for run in runs:
+        if run.first_id > last_id:
+            break
+        if run.first_id > cursor:
+            found.append(Missing(cursor, run.first_id - 1, since, None))
+        if run.last_id >= cursor:
+            # ids that adjoin a file join it: what the times between them hold is known from both
+            cursor, since = run.last_id + 1, None
+    if cursor <= last_id:
+        found.append(Missing(cursor, last_id, since, until_ms))
+    return found
+
+
 def months(from_ms: int, until_ms: int) -> Iterator[tuple[int, int]]:
     """Cut [`from_ms`, `until_ms`) at the turns of the months (UTC), in ms.
 
@@ -82,6 +131,12 @@ def months(from_ms: int, until_ms: int) -> Iterator[tuple[int, int]]:
         turn = month_end(from_ms)
         yield from_ms, min(turn, until_ms)
         from_ms = turn
+
+
+def month_start(time_ms: int) -> int:
+    """Return the first millisecond of the month (UTC) that `time_ms` lies in."""
+    inside = from_millis(time_ms)
+    return to_millis(datetime(inside.year, inside.month, 1, tzinfo=UTC))
 
 
 def month_end(time_ms: int) -> int:

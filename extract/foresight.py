@@ -10,7 +10,7 @@ from extract.bars import interval_ms
 from extract.client import Client
 from extract.coverage import DAY_MS, Gap
 from extract.landing import Landing
-from extract.paging import TradeSource
+from extract.pages import TradeSource
 from extract.plan import Estimate, Pages, adjoining, by_bars, by_ids, by_time
 from extract.sources import trade_source
 from extract.venues import binance_pages, deribit
@@ -58,6 +58,13 @@ def weight_per_minute(settings: Settings) -> Mapping[str, int]:
     return granted
 
 
+def trade_pages(settings: Settings, exchange: str, kind: str, dataset: Dataset) -> Pages:
+    """Return what pages of an exchange's trades hold and cost."""
+    if exchange == "binance":
+        return binance_pages.trade_pages(settings, kind, dataset)
+    return deribit.trade_pages(settings, kind, dataset)
+
+
 def foresee(
     settings: Settings, store: ObjectStore, client: Client, subject: Subject, *, probe: bool
 ) -> Estimate:
@@ -95,19 +102,18 @@ def _bars(settings: Settings, landing: Landing, subject: Subject, end_ms: int) -
         return Estimate()
     of_venue = binance_pages if subject.exchange == "binance" else deribit
     pages = of_venue.bar_pages(settings, subject.kind)
-    return by_bars(pages, gaps, length, per_file=settings.extract.trades_per_file)
+    return by_bars(pages, gaps, length, per_file=settings.extract.chunk_limit)
 
 
 def _trades(
     settings: Settings, client: Client, subject: Subject, gaps: Sequence[Gap], *, probe: bool
 ) -> Estimate:
-    of_venue = binance_pages if subject.exchange == "binance" else deribit
-    pages = of_venue.trade_pages(settings, subject.kind, subject.dataset)
+    pages = trade_pages(settings, subject.exchange, subject.kind, subject.dataset)
     ranges = _id_ranges(settings, client, subject, gaps) if probe else None
     if subject.source == "archive":
         return _zips(settings, subject, gaps, ranges)
     now_ms = to_millis(client.clock.now())
-    per_file = settings.extract.trades_per_file
+    per_file = settings.extract.chunk_limit
     return _counted(pages, ranges, gaps, per_file=per_file, now_ms=now_ms)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal
 
-from extract.answer import Answer
-from extract.coverage import DAY_MS, Gap, month_end
+from extract.coverage import DAY_MS, Gap, month_end, month_start
+from extract.pages import Page, Row, TradeSource, check_rows
 from lake.bronze import Coverage
 from lake.errors import TransientExtractError
 
@@ -16,41 +15,6 @@ from lake.errors import TransientExtractError
 SETTLED_MS = 1000
 #: A time so far beyond the exchange's clock is a fault of its row and proves nothing.
 BELIEVED_AHEAD_MS = DAY_MS
-
-
-class Row(NamedTuple):
-    """What paging needs of a trade: its id in the instrument's order, and its time in ms."""
-
-    id: int
-    time_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One answer with its rows; `full` says that the exchange may hold more right behind it."""
-
-    answer: Answer
-    rows: Sequence[Row]
-    full: bool
-
-
-Check = Callable[[Sequence[Row]], None]
-
-
-class TradeSource(Protocol):
-    """One instrument's trades at one exchange, addressed by id."""
-
-    def clock_ms(self) -> int:
-        """Return the exchange's own clock."""
-
-    def first_at(self, time_ms: int) -> Row | None:
-        """Return the first row at or after `time_ms`; None where there is none up to now."""
-
-    def newest(self, check: Check) -> Row | None:
-        """Return the newest row, None where there is none; what `check` rejects is asked again."""
-
-    def page(self, first_id: int, last_id: int, check: Check) -> Page:
-        """Return rows from `first_id` on; what `check` rejects is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +39,7 @@ class _Filled:
     inside: list[Row] = field(default_factory=list)
     last_id: int = -1
     ended: Literal["grid", "gap", "newest"] = "grid"
+    beyond: Row | None = None
 
 
 class Pager:
@@ -84,13 +49,16 @@ class Pager:
         source: the instrument at its exchange.
         clock_ms: the exchange's clock, read before the first page: nothing beyond it is claimed.
         ids_per_file: files are cut where ids are divisible by it, so their names repeat.
+        known_newest: an id that is known to exist already, as high as known.
     """
 
-    def __init__(self, source: TradeSource, *, clock_ms: int, ids_per_file: int) -> None:
+    def __init__(
+        self, source: TradeSource, *, clock_ms: int, ids_per_file: int, known_newest: int = -1
+    ) -> None:
         self._source = source
         self._clock_ms = clock_ms
         self._ids_per_file = ids_per_file
-        self._newest_id = -1
+        self._newest_id = known_newest
         self._seen_id = -1
         self._horizon_ms = clock_ms + BELIEVED_AHEAD_MS
         #: the latest answer of `first_at`, good for every later time up to the row's own
@@ -113,6 +81,37 @@ class Pager:
             yield TradeFile([], Coverage(first, first - 1, gap.from_ms, gap.until_ms))
         elif first >= 0:
             yield from self._files_from(first, gap)
+
+    def span(
+        self,
+        first_id: int,
+        last_id: int,
+        *,
+        from_ms: int | None = None,
+        until_ms: int | None = None,
+    ) -> Iterator[TradeFile]:
+        """Yield the files of a range of ids that nobody else pages: one for each of its months.
+
+        What the exchange has not made yet is not claimed; a range that lies in a hole of the
+        exchange yields one file without rows.
+
+        Args:
+            first_id: the lowest id, included.
+            last_id: the highest one, included; not beyond a cell of `ids_per_file`.
+            from_ms: from when on nothing lies below `first_id`, None where nobody knows.
+            until_ms: up to when nothing lies above `last_id`, None where nobody knows.
+
+        Raises:
+            UnreachableError: a page stayed impossible after all attempts.
+        """
+        filled = self._filled(first_id, Gap(0, 0, first_id - 1, last_id + 1))
+        if filled.ended == "newest":
+            until_ms = None
+        if filled.inside:
+            yield from _by_month(filled, first_id, from_ms, until_ms)
+        elif filled.beyond is not None:
+            time_ms = filled.beyond.time_ms
+            yield TradeFile(filled.pages, Coverage(first_id, filled.last_id, time_ms, time_ms))
 
     def _first_by_time(self, gap: Gap) -> tuple[int, bool]:
         """Return the gap's first id and whether the gap is proved empty; -1 where neither."""
@@ -191,6 +190,7 @@ class Pager:
 
     def _cut(self, filled: _Filled, beyond: Row, gap: Gap, *, by_time: bool) -> _Filled:
         """End a file before the first row that is not its own: no id lies between."""
+        filled.beyond = beyond
         filled.last_id = beyond.id - 1
         if gap.before_id is not None and beyond.id >= gap.before_id:
             filled.last_id, by_time = gap.before_id - 1, True
@@ -222,47 +222,34 @@ def _anything(rows: Sequence[Row]) -> None:
     del rows
 
 
-def read_rows(entries: Sequence[Any], id_name: str, time_name: str) -> list[Row]:
-    """Return the ids and times of a page; nothing else of a row is looked at.
+def _by_month(
+    filled: _Filled, first_id: int, from_ms: int | None, until_ms: int | None
+) -> Iterator[TradeFile]:
+    """Cut what was paged where a month (UTC) turns: a file lies in the folder of one month.
 
-    An entry without a readable id or time is passed over: it stays in the raw body, for the silver
-    job to judge.
-
-    Raises:
-        TransientExtractError: no entry at all can be read.
+    A page that holds a turn is kept in both files; each counts its own ids only.
     """
-    rows = []
-    for entry in entries:
-        try:
-            rows.append(Row(int(entry[id_name]), int(entry[time_name])))
-        except (KeyError, TypeError, ValueError):
-            continue
-    if entries and not rows:
-        raise TransientExtractError(f"no row with a usable '{id_name}' and '{time_name}'")
-    return rows
+    rows = filled.inside
+    start = month_start(rows[0].time_ms)
+    since = max(from_ms, start) if from_ms is not None else _from_ms(filled, 0)
+    while rows:
+        turn = month_end(since)
+        own = max((n for n, row in enumerate(rows, 1) if row.time_ms < turn), default=0)
+        following = rows[own] if own < len(rows) else None
+        if following is not None:
+            last_id, until = following.id - 1, turn
+        else:
+            last_id = filled.last_id
+            until = min(until_ms, turn) if until_ms is not None else rows[-1].time_ms
+        held = Coverage(first_id, last_id, since, max(since, until))
+        pages = [page for page in filled.pages if _overlap(page, held)]
+        yield TradeFile(pages, held)
+        first_id, rows = last_id + 1, rows[own:]
+        since = month_start(rows[0].time_ms) if rows else since
 
 
-def check_rows(rows: Sequence[Row], asked: int, known_newest: int) -> None:
-    """Reject a page that no honest exchange gives.
-
-    A first id above the one asked is the exchange's own hole and passes. An id that comes twice
-    in a row passes too: what its two rows say is for the silver job to judge.
-
-    Raises:
-        TransientExtractError: the page is empty though more is known to exist, repeats ids that
-            were answered before, or goes backwards.
-    """
-    if not rows:
-        if known_newest >= asked:
-            raise TransientExtractError(
-                f"an empty page from id {asked} on, though id {known_newest} exists"
-            )
-        return
-    if rows[0].id < asked:
-        raise TransientExtractError(f"a page repeats id {rows[0].id}, asked was {asked} and later")
-    for before, after in pairwise(rows):
-        if after.id < before.id:
-            raise TransientExtractError(f"a page goes backwards from id {before.id} to {after.id}")
+def _overlap(page: Page, held: Coverage) -> bool:
+    return bool(page.rows) and page.rows[0].id <= held.last_id and page.rows[-1].id >= held.first_id
 
 
 def _from_ms(filled: _Filled, since: int) -> int:

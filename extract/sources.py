@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from extract.bars import BarSource
 from extract.client import Client
-from extract.paging import TradeSource
+from extract.pages import TradeSource
 from extract.venues.binance import BinanceTrades
 from extract.venues.deribit import DeribitTrades
 from extract.venues.deribit_bars import DeribitBars

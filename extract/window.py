@@ -12,7 +12,8 @@ from extract.client import Client
 from extract.coverage import DAY_MS, Gap
 from extract.discovery import Snapshot, ask_snapshot, land_snapshot, requests_of
 from extract.landing import Landed, Landing, Piece, unwatched
-from extract.paging import Pager, TradeSource
+from extract.pages import TradeSource
+from extract.paging import Pager
 from extract.sources import bar_source, trade_source
 from lake.bronze import ALL_INSTRUMENTS, Dataset, Mode
 from lake.clock import Clock
@@ -207,7 +208,7 @@ def _land_trades(
     if not gaps:
         return Landed()
     now = trades.clock_ms()
-    pager = Pager(trades, clock_ms=now, ids_per_file=settings.extract.trades_per_file)
+    pager = Pager(trades, clock_ms=now, ids_per_file=settings.extract.chunk_limit)
     landed = Landed(venue_clock_ms=now)
     for gap in gaps:
         if gap.from_ms >= now:
@@ -237,7 +238,7 @@ def _land_bars(
     for gap in gaps:
         closed = Gap(gap.from_ms, min(gap.until_ms, closed_until))
         files = bar_files(
-            bars, closed, length_ms=length, bars_per_file=settings.extract.trades_per_file
+            bars, closed, length_ms=length, bars_per_file=settings.extract.chunk_limit
         )
         for file in files:
             pieces = [Piece.of(page.answer) for page in file.pages]

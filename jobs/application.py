@@ -46,9 +46,9 @@ def exit_code_of(app: typer.Typer) -> int:
         fault = of_spark(error, "Spark")
         print(f"candlelake: {fault}", file=sys.stderr)
         return fault.exit_code
-    except KeyboardInterrupt:
-        print("candlelake: interrupted; run again: it goes on", file=sys.stderr)
-        return INTERRUPTED
     except SystemExit as stop:
+        # typer turns an interrupt into an exit of its own, without a word
+        if stop.code == INTERRUPTED:
+            print("candlelake: interrupted; run again: it goes on", file=sys.stderr)
         return stop.code if isinstance(stop.code, int) else 1
     return 0

@@ -7,24 +7,12 @@ from typing import Annotated
 
 import typer
 
-from jobs import conflicts, extraction, quarantine
+from jobs import conflicts, extract, quarantine
 from jobs import doctor as ward
 from jobs.application import exit_code_of
-from jobs.context import exchanges_of, open_lake
+from jobs.context import open_lake
 from jobs.data_docs import data_docs
-from jobs.options import (
-    Datasets,
-    End,
-    Env,
-    Exchange,
-    Instruments,
-    Kind,
-    Sets,
-    Source,
-    Start,
-    Yes,
-    select,
-)
+from jobs.options import Env, Sets
 from jobs.sql import sql
 
 app = typer.Typer(
@@ -35,42 +23,9 @@ app = typer.Typer(
 )
 app.command()(sql)
 app.command()(data_docs)
+app.add_typer(extract.app, name="extract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
-
-
-@app.command()
-def extract(
-    *,
-    env: Env = "replay",
-    exchange: Exchange = None,
-    kind: Kind = None,
-    instruments: Instruments = None,
-    start: Start = None,
-    end: End = None,
-    datasets: Datasets = None,
-    source: Source = "rest",
-    yes: Yes = False,
-    sets: Sets = None,
-) -> None:
-    """Land raw answers in bronze and do nothing else; Spark is not needed.
-
-    Example: candlelake extract --exchange binance --kind spot --instruments BTCUSDT
-    """
-    lake = open_lake(env, sets or ())
-    selection = select(
-        lake.settings,
-        exchange=exchange,
-        kind=kind,
-        instruments=instruments,
-        start=start,
-        end=end,
-        datasets=datasets,
-        source=source,
-    )
-    with exchanges_of(lake.settings) as settings:
-        done = extraction.prepare(lake, settings, selection, yes=yes).run()
-    typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}")
 
 
 @app.command()

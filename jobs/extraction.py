@@ -11,11 +11,14 @@ from typing import cast
 from extract.client import Client
 from extract.discovery import Snapshot, ask_snapshot, requests_of
 from extract.foresight import Subject, foresee, weight_per_minute
+from extract.history.message import Mode
+from extract.history.schedule import Schedule
 from extract.landing import Landed
 from extract.listing import matching
 from extract.plan import EARLIEST_MS, Plan
-from extract.pool import run_all
+from extract.pool import Done, Task, run_all
 from extract.window import Source, extract_bars, extract_instruments, extract_trades
+from jobs import history
 from jobs.approval import require_leave
 from jobs.context import Lake
 from jobs.options import Segment, Selection, default_datasets
@@ -62,13 +65,14 @@ class Prepared:
     client: Client
     chosen: Sequence[Chosen]
     subjects: Sequence[Subject]
+    histories: Sequence[Schedule]
     plan: Plan
 
     def run(self) -> Extraction:
         """Land what bronze has not: instruments first, then trades and bars."""
         lake, settings, client = self.lake, self.settings, self.client
-        total = sum((_land_snapshot(lake, settings, client, one) for one in self.chosen), Landed())
-        total += _run(lake, settings, client, self.plan, self.subjects)
+        total = sum((land_snapshot(lake, settings, client, one) for one in self.chosen), Landed())
+        total += self._land()
         # the client is shared by the threads: what a task counts of it holds others' requests too
         total = replace(total, requests=client.requests, bytes=client.bytes)
         log.info(
@@ -81,45 +85,123 @@ class Prepared:
         )
         return Extraction(total, tuple(found for one in self.chosen for found in one.named))
 
+    def _land(self) -> Landed:
+        lake, settings, client = self.lake, self.settings, self.client
+        busy = [one for one in self.histories if one.messages]
+        # an upper bound is no goal to be reached
+        rows = 0 if self.plan.bounds else self.plan.rows
+        count = len(self.subjects) + len(busy)
+        with watched(lake.clock, tasks=count, rows_planned=rows) as watch:
+            tasks: list[Task] = [
+                partial(_whole, lake, settings, client, watch, one) for one in self.subjects
+            ]
+            for one in busy:
+                tasks += history.tasks(lake, settings, client, one, watch)
+            return run_all(tasks, settings.extract.workers, halt=client.stop)
 
-def prepare(lake: Lake, settings: Settings, selection: Selection, *, yes: bool = False) -> Prepared:
+
+def prepare(
+    lake: Lake,
+    settings: Settings,
+    selection: Selection,
+    *,
+    yes: bool = False,
+    mode: Mode | None = None,
+) -> Prepared:
     """Find what the selection names, plan it, and get leave for it.
 
-    `settings` carries the exchanges' addresses, which the replay fills in. `yes` starts a run
-    however big its plan is.
+    Args:
+        lake: where to land.
+        settings: with the exchanges' addresses, which the replay fills in.
+        selection: what to land.
+        yes: start a run however big its plan is.
+        mode: load trades by id that way, and nothing else. None loads windows of time, and by id,
+            upwards, what has no start.
 
     Raises:
         UsageError: an instrument is unknown, the replay does not hold what is asked for, or a big
             run has nobody's leave.
     """
     client = Client(settings, clock=lake.clock)
-    chosen = [_chosen(lake, settings, client, selection, one) for one in selection.segments]
+    chosen = [choose(lake, settings, client, selection, one) for one in selection.segments]
+    by_id = [
+        one
+        for each in chosen
+        for one in _histories(lake, settings, client, selection, each, mode=mode)
+    ]
     subjects = [
         subject
         for one in chosen
         for name in one.instruments
         for subject in _subjects(lake, settings, selection, one.segment, name)
+        if mode is None and not _has_history(selection, subject.dataset)
     ]
-    plan = plan_of(lake, settings, client, subjects)
+    plan = _plan(lake, settings, client, subjects, by_id)
     require_leave(plan, settings, yes=yes)
-    return Prepared(lake, settings, client, chosen, subjects, plan)
+    return Prepared(lake, settings, client, chosen, subjects, by_id, plan)
 
 
-def plan_of(lake: Lake, settings: Settings, client: Client, subjects: Sequence[Subject]) -> Plan:
+def _histories(
+    lake: Lake,
+    settings: Settings,
+    client: Client,
+    selection: Selection,
+    chosen: Chosen,
+    *,
+    mode: Mode | None,
+) -> Sequence[Schedule]:
+    """Return what is loaded by id: all trades where a mode is given, else those without a start."""
+    segment = chosen.segment
+    names = selection.datasets or default_datasets(settings, segment)
+    if mode is None:
+        names = [name for name in names if _has_history(selection, name)]
+    elif not selection.datasets:
+        names = names[:1]
+    found = history.schedules(
+        lake,
+        settings,
+        client,
+        selection,
+        segment,
+        instruments=chosen.instruments,
+        datasets=names,
+        mode=mode or "start",
+    )
+    return list(found)
+
+
+def _has_history(selection: Selection, dataset: str) -> bool:
+    """Tell whether a dataset is loaded by id from its first trade on."""
+    is_open = selection.start is None and selection.source == "rest"
+    return is_open and dataset in history.OF_TRADES
+
+
+def _plan(
+    lake: Lake,
+    settings: Settings,
+    client: Client,
+    subjects: Sequence[Subject],
+    histories: Sequence[Schedule],
+) -> Plan:
     """Return what the tasks will ask for, after a few questions for ids."""
     probe = sum(subject.dataset != "klines" for subject in subjects) <= PROBED
     estimates = [
         foresee(settings, lake.store, client, subject, probe=probe) for subject in subjects
     ]
+    estimates += [history.estimate(settings, one) for one in histories]
     plan = Plan([part for part in estimates if part.requests], weight_per_minute(settings))
     log.info("plan %s", plan)
     return plan
 
 
-def _chosen(
+def choose(
     lake: Lake, settings: Settings, client: Client, selection: Selection, segment: Segment
 ) -> Chosen:
-    """Find the wanted instruments among all that the exchange has; nothing lands yet."""
+    """Find the wanted instruments among all that the exchange has; nothing lands yet.
+
+    Raises:
+        UsageError: an instrument is unknown, or the replay holds nothing of it.
+    """
     requests = requests_of(settings, segment.exchange, segment.kind)
     snapshot = ask_snapshot(client, segment.exchange, requests)
     if is_replayed(lake.settings, segment, selection.source):
@@ -127,7 +209,8 @@ def _chosen(
     return Chosen(segment, snapshot, matching(segment.instruments, snapshot.listings))
 
 
-def _land_snapshot(lake: Lake, settings: Settings, client: Client, chosen: Chosen) -> Landed:
+def land_snapshot(lake: Lake, settings: Settings, client: Client, chosen: Chosen) -> Landed:
+    """Land the instruments that the exchange has answered with, where they say anything new."""
     return extract_instruments(
         settings,
         lake.store,
@@ -160,20 +243,10 @@ def _subjects(
     ]
 
 
-def _run(
-    lake: Lake, settings: Settings, client: Client, plan: Plan, subjects: Sequence[Subject]
-) -> Landed:
-    # an upper bound is no goal to be reached
-    rows = 0 if plan.bounds else plan.rows
-    with watched(lake.clock, tasks=len(subjects), rows_planned=rows) as watch:
-
-        def task(subject: Subject) -> Landed:
-            landed = _land_one(lake, settings, client, watch, subject)
-            watch.task_done()
-            return landed
-
-        tasks = [partial(task, subject) for subject in subjects]
-        return run_all(tasks, settings.extract.workers)
+def _whole(lake: Lake, settings: Settings, client: Client, watch: Watch, subject: Subject) -> Done:
+    landed = _land_one(lake, settings, client, watch, subject)
+    watch.task_done()
+    return Done(landed)
 
 
 def _land_one(

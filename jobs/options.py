@@ -21,8 +21,8 @@ Sets = Annotated[list[str] | None, typer.Option("--set", help="A setting: path=v
 Exchange = Annotated[str | None, typer.Option(help="binance or deribit; all by default.")]
 Kind = Annotated[str | None, typer.Option(help="The venue's segment: spot, usdm, coinm, future …")]
 Instruments = Annotated[str | None, typer.Option(help="Names or patterns, parted by commas.")]
-Start = Annotated[str | None, typer.Option(help="ISO 8601 or UNIX ms; included.")]
-End = Annotated[str | None, typer.Option(help="ISO 8601 or UNIX ms; excluded.")]
+Start = Annotated[str | None, typer.Option("--start", "-s", help="ISO 8601 or UNIX ms; included.")]
+End = Annotated[str | None, typer.Option("--end", "-e", help="ISO 8601 or UNIX ms; excluded.")]
 Datasets = Annotated[
     str | None, typer.Option(help="instruments, trades, agg_trades, klines; parted by commas.")
 ]

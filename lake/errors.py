@@ -8,6 +8,7 @@
     │   ├── TransientExtractError   exit 4   worth another try
     │   ├── UnreachableError        exit 4   the exchange stayed unreachable after all retries
     │   ├── BannedError             exit 4   the exchange has banned this address: everything stops
+    │   ├── StoppedError            exit 130 somebody has stopped the run
     │   └── PermanentExtractError   exit 1   asking again would give the same answer
     ├── BronzeError                 exit 1   a landed file breaks the contract of bronze
     └── StorageError                exit 1   the store or a table can't be read or written
@@ -88,6 +89,12 @@ class BannedError(ExtractError):
     """The exchange has banned this address (HTTP 418): every request must stop at once."""
 
     exit_code: ClassVar[int] = 4
+
+
+class StoppedError(ExtractError):
+    """Somebody has stopped the run: no further request goes out; what was landed stays."""
+
+    exit_code: ClassVar[int] = 130
 
 
 class PermanentExtractError(ExtractError):

@@ -94,7 +94,8 @@ class Extract(Section):
     backoff_ceiling_seconds: float = Field(ge=0)
     limit_share: float = Field(gt=0, le=1)
     bar_interval: str
-    trades_per_file: int = Field(ge=1000)
+    chunk_limit: int = Field(ge=1000)
+    reserved_concurrency: int = Field(ge=1)
     workers: int = Field(ge=1)
     ask_above_bytes: int = Field(ge=0)
     ask_above_seconds: int = Field(ge=0)

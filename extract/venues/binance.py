@@ -10,7 +10,8 @@ from extract.answer import Answer, Request
 from extract.client import Client
 from extract.coverage import DAY_MS, HOUR_MS
 from extract.listing import Listing, unified_name
-from extract.paging import Check, Page, Row, check_rows, read_rows
+from extract.pages import Check, Page, Row, check_rows, read_rows
+from extract.search import first_at
 from lake.bronze import Dataset
 from lake.errors import PermanentExtractError, TransientExtractError, UsageError
 from lake.settings import BinanceSegment, Settings
@@ -74,6 +75,9 @@ def segment(settings: Settings, kind: str) -> BinanceSegment:
 class BinanceTrades:
     """One instrument's trades or aggregate trades, a `TradeSource`."""
 
+    origin = 0
+    keeps_all: bool
+
     def __init__(
         self, client: Client, settings: Settings, *, kind: str, symbol: str, dataset: Dataset
     ) -> None:
@@ -81,6 +85,7 @@ class BinanceTrades:
         self._segment = segment(settings, kind)
         self._market = MARKETS[kind]
         self._kind = kind
+        self.keeps_all = kind == "spot"
         self._symbol = symbol
         self._aggregates = dataset == "agg_trades"
         if not self._aggregates and kind != "spot" and not self._segment.api_key:
@@ -145,42 +150,8 @@ class BinanceTrades:
         return None
 
     def _searched(self, time_ms: int) -> Row | None:
-        """Search the first trade by id, page by page, for each page costs the same as a row."""
-        high = self.newest(lambda _: None)
-        if high is None or high.time_ms < time_ms:
-            return None
-        step, rows = self._limit, self._page_at(high.id - self._limit + 1)
-        while rows[0].time_ms >= time_ms and 0 < rows[0].id < high.id:
-            step, high = step * 4, rows[0]
-            rows = self._page_at(high.id - step)
-        if rows[0].time_ms >= time_ms:
-            return rows[0]  # nothing older is to be had
-        return _hit(rows, time_ms) or self._between(rows[-1], high, time_ms)
-
-    def _between(self, low: Row, high: Row, time_ms: int) -> Row:
-        """Search where `low` is before `time_ms` and `high` is not, as if trades came evenly.
-
-        Each second probe halves, so that a bursty tape takes twice log2 n probes at most.
-        """
-        halve = False
-        while high.id - low.id > 1:
-            guess = (low.id + high.id) // 2
-            if not halve:
-                share = (high.id - low.id) * (time_ms - low.time_ms)
-                guess = low.id + share // (high.time_ms - low.time_ms) - self._limit // 2
-            rows = self._page_at(min(max(guess, low.id + 1), high.id - 1))
-            if rows[0].id >= high.id:  # a hole of the exchange up to there
-                rows = self._page_at(low.id + 1)
-            if rows[0].id >= high.id:
-                return high
-            if rows[0].time_ms >= time_ms:
-                high = rows[0]
-            elif hit := _hit(rows, time_ms):
-                return hit
-            else:
-                low = rows[-1]
-            halve = not halve
-        return high
+        newest = self.newest(lambda _: None)
+        return first_at(self._page_at, newest, time_ms).row if newest else None
 
     def _page_at(self, trade_id: int) -> list[Row]:
         params = {"fromId": str(max(0, trade_id)), "limit": str(self._limit)}

@@ -11,7 +11,7 @@ from extract.answer import Request
 from extract.client import Client
 from extract.coverage import DAY_MS
 from extract.listing import Listing, unified_name
-from extract.paging import Check, Page, Row, read_rows
+from extract.pages import Check, Page, Row, read_rows
 from extract.plan import Pages
 from lake.bronze import Dataset
 from lake.errors import PermanentExtractError, TransientExtractError, UsageError
@@ -64,6 +64,9 @@ class DeribitTrades:
     The live host is asked first; where its answer begins later than asked, the history host is,
     and what begins earlier counts.
     """
+
+    origin = 1
+    keeps_all = True
 
     def __init__(self, client: Client, settings: Settings, *, instrument: str) -> None:
         self._client = client

@@ -86,7 +86,7 @@ def test_zip_and_checksum_land_untouched_and_the_lines_unchanged(opened: Open) -
     text = "".join(agg_line(number, DAY + number) for number in range(5, 4505))
     content = zipped(text)
     with SmallServer(route=serving(content)) as server:
-        spot = opened(server, "extract.trades_per_file=3000")
+        spot = opened(server, "extract.chunk_limit=3000")
         landed = spot.trades("BTCUSDT", DAY, NEXT_DAY, source="archive")
 
     path = "/data/spot/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2024-01-01.zip"
@@ -144,7 +144,7 @@ def test_a_day_that_is_not_published_is_said_so(opened: Open) -> None:
 def test_a_run_killed_among_the_parts_is_finished_without_a_new_download(opened: Open) -> None:
     content = zipped("".join(agg_line(number, DAY + number) for number in range(3000)))
     with SmallServer(route=serving(content)) as server:
-        spot = opened(server, "extract.trades_per_file=1000")
+        spot = opened(server, "extract.chunk_limit=1000")
         spot.trades("BTCUSDT", DAY, NEXT_DAY, source="archive")
         whole = bodies(spot.store)
         spot.store.delete(in_order(spot.store)[1])
@@ -193,7 +193,7 @@ def test_microseconds_and_holes_in_the_ids_leave_no_gap_between_parts(opened: Op
     first = "".join(f"{n},1,1,1,{DAY + n}999,True,True\n" for n in range(1000))
     second = "".join(f"{n},1,1,1,{DAY + n}999,True,True\n" for n in range(2000, 2010))
     with SmallServer(route=serving(zipped(first + second))) as server:
-        spot = opened(server, "extract.trades_per_file=1000")
+        spot = opened(server, "extract.chunk_limit=1000")
         spot.trades("BTCUSDT", DAY, NEXT_DAY, "trades", "archive")
         again = spot.trades("BTCUSDT", DAY, NEXT_DAY, "trades", "archive")
 
@@ -272,7 +272,7 @@ def csv_line(row: dict[str, object]) -> str:
 @pytest.mark.slow
 def test_memory_stays_bounded_however_many_lines_a_zip_has(opened: Open) -> None:
     with SmallServer(route=serving(RECORDED.read_bytes())) as server:
-        spot = opened(server, "extract.trades_per_file=10000")
+        spot = opened(server, "extract.chunk_limit=10000")
         tracemalloc.start()
         landed = spot.trades("BTCUSDT", DAY, NEXT_DAY, source="archive")
         _, peak = tracemalloc.get_traced_memory()

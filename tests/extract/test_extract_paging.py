@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from extract.answer import Answer, Request
 from extract.coverage import Gap, joined, missing
-from extract.paging import Check, Page, Pager, Row, TradeFile, check_rows, read_rows
+from extract.pages import Check, Page, Row, check_rows, read_rows
+from extract.paging import Pager, TradeFile
 from lake.bronze import Coverage
 from lake.errors import TransientExtractError
 
@@ -26,6 +27,9 @@ class Tape:
         self.rows = [Row(*row) for row in rows]
         self.asked: list[int] = []
         self._limit = limit
+
+    origin = 0
+    keeps_all = True
 
     def clock_ms(self) -> int:
         return LATE

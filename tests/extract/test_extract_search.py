@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from extract.client import Client
-from extract.paging import Row
+from extract.pages import Row
 from extract.venues.binance import BinanceTrades
 from lake.settings import Settings
 from tests.extract.small_server import Scripted, SmallServer

@@ -38,7 +38,7 @@ def opened(
     def open_(
         exchange: ReplayExchange, venue: str = "binance/spot", *overrides: str, into: str = ""
     ) -> Extraction:
-        settings = settings_of(exchange, "extract.trades_per_file=1000", *overrides)
+        settings = settings_of(exchange, "extract.chunk_limit=1000", *overrides)
         lake = FolderStore(store.root / into) if into else store
         name, kind = venue.split("/")
         return Extraction(settings, lake, Client(settings, clock=clock, hosts=hosts), name, kind)
@@ -242,7 +242,7 @@ def test_an_open_window_claims_nothing_beyond_its_last_trade(
     own_exchange: ReplayExchange, opened: Open
 ) -> None:
     midnight = 1756771200000  # the replay exchange's clock
-    spot = opened(own_exchange, "binance/spot", "extract.trades_per_file=50000")
+    spot = opened(own_exchange, "binance/spot", "extract.chunk_limit=50000")
 
     spot.trades("BTCUSDT", SPOT_START, midnight + 60_000)
 

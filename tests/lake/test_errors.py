@@ -69,7 +69,7 @@ def test_the_tree_drawn_in_the_docstring_is_the_tree() -> None:
         if isinstance(found, type) and issubclass(found, errors.CandlelakeError)
     ]
 
-    drawn = re.findall(r"(\w+) +exit (\d)", errors.__doc__ or "")
+    drawn = re.findall(r"(\w+) +exit (\d+)", errors.__doc__ or "")
     assert sorted(name for name, _ in drawn) == sorted(classes)
     for name, code in drawn:
         assert getattr(errors, name).exit_code == int(code), name

@@ -1,0 +1,30 @@
+"""What bronze holds of one kind of an exchange, instrument by instrument, from one listing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+
+from extract.coverage import joined
+from lake.bronze import BronzeName, Coverage, Dataset, Mode, folder, known_names
+from lake.objects import ObjectStore
+
+
+class Held:
+    """The names of a dataset's files, listed once, when first asked for."""
+
+    def __init__(self, store: ObjectStore, dataset: Dataset, exchange: str, kind: str) -> None:
+        self._store = store
+        self._folder = folder(dataset, exchange, kind)
+
+    def runs(self, instrument: str, mode: Mode) -> list[Coverage]:
+        """Return what one way of loading holds of an instrument, as runs of adjoining ids."""
+        names = self._by_instrument.get(instrument, [])
+        return joined(name.coverage for name in names if name.mode == mode)
+
+    @cached_property
+    def _by_instrument(self) -> dict[str, list[BronzeName]]:
+        found: dict[str, list[BronzeName]] = defaultdict(list)
+        for name in known_names(self._store.names(self._folder)):
+            found[name.instrument].append(name)
+        return found

@@ -1,0 +1,1 @@
+"""All of an instrument's trades by id: a scheduler's messages, and the worker that takes them."""

@@ -1,0 +1,124 @@
+"""Loads trades by id, however long ago: what is missing of instruments, as tasks for the pool."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import cast
+
+from extract.client import Client
+from extract.coverage import DAY_MS
+from extract.foresight import trade_pages
+from extract.held import Held
+from extract.history.message import Message, Mode
+from extract.history.schedule import Schedule, Wanted, schedule
+from extract.history.work import work
+from extract.plan import Estimate, by_ids
+from extract.pool import Done, Task
+from jobs.context import Lake
+from jobs.options import Segment, Selection
+from jobs.progress import Watch
+from lake.bronze import Dataset
+from lake.clock import to_millis
+from lake.errors import UsageError
+from lake.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: What is loaded by id; bars and instruments are not.
+OF_TRADES = ("trades", "agg_trades")
+
+
+def schedules(
+    lake: Lake,
+    settings: Settings,
+    client: Client,
+    selection: Selection,
+    segment: Segment,
+    *,
+    instruments: Sequence[str],
+    datasets: Sequence[str],
+    mode: Mode,
+) -> Iterator[Schedule]:
+    """Yield how each instrument's trades will be loaded; bronze's names are listed once a dataset.
+
+    Raises:
+        UsageError: a dataset is no trades, or can't be had without a key.
+        UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
+    """
+    start, end = selection.start, selection.end
+    start_ms = to_millis(start) if start else None
+    if start_ms is not None and mode == "reverse":
+        start_ms -= start_ms % DAY_MS
+    for dataset in map(_of_trades, datasets):
+        held = Held(lake.store, dataset, segment.exchange, segment.kind)
+        for name in instruments:
+            wanted = Wanted(
+                segment.exchange,
+                segment.kind,
+                dataset,
+                name,
+                mode,
+                start_ms,
+                to_millis(end) if end else None,
+            )
+            found = schedule(settings, client, held, wanted, run_id=lake.run_id)
+            _tell(found)
+            yield found
+
+
+def estimate(settings: Settings, one: Schedule) -> Estimate:
+    """Return what a schedule will ask: exact, for its ids are known."""
+    wanted = one.wanted
+    pages = trade_pages(settings, wanted.exchange, wanted.kind, wanted.dataset)
+    ranges = [(gap.first_id, gap.last_id) for gap in one.missing]
+    return by_ids(replace(pages, aside=0), ranges, per_file=settings.extract.chunk_limit)
+
+
+def tasks(
+    lake: Lake, settings: Settings, client: Client, one: Schedule, watch: Watch
+) -> list[Task]:
+    """Return what begins an instrument's chains; the last of them to end is its end."""
+    open_chains = [len(one.messages)]
+
+    def task(message: Message) -> Task:
+        def once() -> Done:
+            landed, following = work(message, settings, lake.store, client, on_landed=watch.landed)
+            if following is not None:
+                return Done(landed, task(following))
+            open_chains[0] -= 1
+            if not open_chains[0]:
+                watch.task_done()
+            return Done(landed)
+
+        return once
+
+    return [task(message) for message in one.messages]
+
+
+def _of_trades(name: str) -> Dataset:
+    if name not in OF_TRADES:
+        raise UsageError(
+            f"history loads {' and '.join(OF_TRADES)} by id, not '{name}'",
+            hint=f"Use candlelake extract --datasets {name}.",
+        )
+    return cast("Dataset", name)
+
+
+def _tell(one: Schedule) -> None:
+    wanted, bounds = one.wanted, one.bounds
+    name = f"{wanted.exchange} {wanted.kind} {wanted.instrument} {wanted.dataset}"
+    if bounds is None:
+        log.info("%s: the exchange has no trade in this window", name)
+        return
+    within = bounds.wanted
+    log.info(
+        "%s ids=%d..%d missing=%d chains=%d probes=%d",
+        name,
+        within.first_id,
+        within.last_id,
+        one.rows,
+        len(one.messages),
+        bounds.probes,
+    )

@@ -14,7 +14,8 @@ from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.data_context.file_data_context import FileDataContext
 
 from expectations import data_docs_pages
-from expectations.validation import Expected, as_row, as_suite, quiet
+from expectations.rules import Expected
+from expectations.validation import as_row, as_suite, quiet
 from lake.clock import to_iso
 from lake.errors import UsageError
 

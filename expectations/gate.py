@@ -11,10 +11,9 @@ from typing import Any, Protocol
 
 from pyspark.sql import DataFrame
 
-from expectations import facts, validation
+from expectations import facts
 from expectations.facts import KEY_UNIQUE, Facts
-from expectations.rules import Suite
-from expectations.validation import Expected
+from expectations.rules import Expected, Suite
 from lake.errors import GateError
 
 __all__ = ["Limits", "Outcome", "Suite", "check", "latest_plausible"]
@@ -119,6 +118,8 @@ def check(
     latest = latest_plausible(checked_at)
     counted = counted or facts.measure(frame, suite, latest=latest)
     expected = _expected(suite, counted, rows, rejected_rows, limits)
+    from expectations import validation  # noqa: PLC0415 - what it imports takes seconds to load
+
     failed = validation.failed(table, expected)
     details = {name: _detail(frame, suite, name, latest, reasons or {}) for name in failed}
     batch = {

@@ -26,6 +26,21 @@ DATASETS = ("agg_trades", "index_prices", "instruments", "klines", "trades")
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """A count of rows and how great it may be.
+
+    Attributes:
+        name: what holds where the count is within `allowed`.
+        rows: the rows counted.
+    """
+
+    name: str
+    severity: Severity
+    rows: int
+    allowed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What must hold of every row of a batch.
 

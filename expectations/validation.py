@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -18,26 +17,11 @@ from great_expectations.expectations.core.expect_column_max_to_be_between import
 )
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from expectations.rules import Severity
+from expectations.rules import Expected
 
 # types.base sets a level of its own at its import, and tells a temporary folder at it
 for chatty in ("great_expectations", "great_expectations.data_context.types.base"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A count of rows and how great it may be.
-
-    Attributes:
-        name: what holds where the count is within `allowed`.
-        rows: the rows counted.
-    """
-
-    name: str
-    severity: Severity
-    rows: int
-    allowed: int = 0
 
 
 def failed(table: str, expected: Sequence[Expected]) -> Collection[str]:

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from expectations import data_docs as site
 from jobs.context import Context, Lake, open_context, open_lake
 from jobs.options import Env, Sets
 from lake.errors import UsageError
@@ -53,6 +52,8 @@ def build(lake: Lake, folder: Path) -> Path:
             where=lake.store.location(OPS_GATE_RESULTS.path),
             hint="Run ./spark-submit.sh pipeline first.",
         )
+    from expectations import data_docs as site  # noqa: PLC0415 - it takes seconds to load
+
     return site.build(rows, folder).absolute()
 
 

@@ -14,6 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from expectations import data_docs, validation
+from expectations.rules import Expected
 from lake.errors import UsageError
 from lake.objects import FolderStore
 from lake.storage import Tables
@@ -101,7 +102,7 @@ def test_a_page_shows_each_expectation_with_what_was_counted(site: Path) -> None
 
 
 def test_a_gate_works_on_after_the_site_was_built(site: Path) -> None:
-    assert validation.failed("t", [validation.Expected("fails", "critical", 1)]) == {"fails"}
+    assert validation.failed("t", [Expected("fails", "critical", 1)]) == {"fails"}
 
 
 def test_a_former_site_is_replaced(site: Path) -> None:

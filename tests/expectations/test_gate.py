@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from expectations import bronze, gate, trades, validation
-from expectations.rules import Suite
+from expectations.rules import Expected, Suite
 from lake import schemas
 from lake.errors import GateError
 
@@ -230,14 +230,14 @@ def test_great_expectations_writes_no_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HOME", str(tmp_path))
     validation._counts.cache_clear()
 
-    assert validation.failed("t", [validation.Expected("holds", "critical", 0)]) == set()
-    assert validation.failed("t", [validation.Expected("fails", "warning", 2, 1)]) == {"fails"}
+    assert validation.failed("t", [Expected("holds", "critical", 0)]) == set()
+    assert validation.failed("t", [Expected("fails", "warning", 2, 1)]) == {"fails"}
     assert list(tmp_path.rglob("*")) == []
 
 
 def test_batches_after_one_another_leave_nothing_in_the_context() -> None:
     for rows in range(3):
-        validation.failed("t", [validation.Expected("holds", "critical", rows)])
+        validation.failed("t", [Expected("holds", "critical", rows)])
 
     engine = validation._counts().data_asset.datasource.get_execution_engine()
     assert len(engine.batch_manager.batch_data_cache) <= 1
@@ -262,7 +262,7 @@ def jobs_of(spark: SparkSession, batch: DataFrame, suite: Suite, *, rows: int = 
 def test_a_gate_tells_nothing_of_what_it_sets_up() -> None:
     program = (
         "from lake.log import configure_logging\n"
-        "from expectations.validation import Expected, failed\n"
+        "from expectations.rules import Expected\nfrom expectations.validation import failed\n"
         "configure_logging()\n"
         "print(*failed('silver.trades', [Expected('some', 'critical', 3)]))\n"
     )

@@ -22,6 +22,9 @@ class Budget(Protocol):
     def settle(self, weight: int, headers: Mapping[str, str], now: datetime) -> None:
         """Give the reservation back and learn what the exchange counted."""
 
+    def used_percent(self, now: datetime) -> int | None:
+        """Return how much of what is granted now is used, None where nobody counts."""
+
 
 class MinuteWeight:
     """Binance's request weight a minute, as its header counts it.
@@ -58,6 +61,11 @@ class MinuteWeight:
         else:
             self._used = max(self._used, int(counted))
 
+    def used_percent(self, now: datetime) -> int:
+        """Return the minute's used weight, requests under way included, of our share."""
+        self._turn(now)
+        return (self._used + self._in_flight) * 100 // self._ceiling
+
     def _turn(self, now: datetime) -> None:
         minute = to_micros(now) // 60_000_000
         if minute != self._minute:
@@ -82,6 +90,9 @@ class Pace:
     def settle(self, weight: int, headers: Mapping[str, str], now: datetime) -> None:
         """Nothing comes back: the slot is spent."""
 
+    def used_percent(self, now: datetime) -> None:
+        """A pace has no sum to be a part of."""
+
 
 class Unlimited:
     """The bulk archive publishes no limit."""
@@ -91,4 +102,7 @@ class Unlimited:
         return 0
 
     def settle(self, weight: int, headers: Mapping[str, str], now: datetime) -> None:
+        """Nothing is counted."""
+
+    def used_percent(self, now: datetime) -> None:
         """Nothing is counted."""

@@ -79,6 +79,10 @@ class Client:
         """Let no further request go out, from any thread: each raises a StoppedError instead."""
         self._stopped.set()
 
+    def used_percent(self) -> int | None:
+        """Return how much of the tightest weight limit is used now, None where nobody counts."""
+        return self._hosts.used_percent(self.clock.now())
+
     def ask(self, request: Request, read: Callable[[Any], T]) -> tuple[Answer, T]:
         """Return the answer and what `read` makes of its JSON document.
 

@@ -122,8 +122,9 @@ def _zips(
 ) -> Estimate:
     pages = binance_pages.archive_pages(settings, subject.dataset)
     asked = sum((day.until_ms - day.from_ms) // DAY_MS for day in days) * ARCHIVE_REQUESTS
-    found = _counted(pages, ranges, days, per_file=pages.rows, now_ms=days[-1].until_ms)
-    return replace(found, requests=asked, weight=0)
+    per_file = settings.extract.chunk_limit
+    found = _counted(pages, ranges, days, per_file=per_file, now_ms=days[-1].until_ms)
+    return replace(found, requests=asked, weight=0, files=found.files + asked)
 
 
 def _counted(
@@ -134,7 +135,7 @@ def _counted(
     A short window may have more than its share of the busiest day; more than that day on top of
     its share no window has.
     """
-    most = by_time(pages, gaps, now_ms)
+    most = by_time(pages, gaps, now_ms, per_file=per_file)
     if ranges is None:
         return most
     found = by_ids(pages, ranges, per_file=per_file)

@@ -48,6 +48,11 @@ class Host:
         with self._lock:
             self._budget.settle(weight, headers, now)
 
+    def used_percent(self, now: datetime) -> int | None:
+        """Return how much of what the host grants now is used, None where nobody counts."""
+        with self._lock:
+            return self._budget.used_percent(now)
+
     def pause(self, seconds: float, now: datetime) -> None:
         """Let no request of any thread go out for `seconds`."""
         with self._lock:
@@ -72,6 +77,13 @@ class Hosts:
             if base not in self._hosts:
                 self._hosts[base] = Host(base, budget())
             return self._hosts[base]
+
+    def used_percent(self, now: datetime) -> int | None:
+        """Return the use of the host that is used most, None where nobody counts."""
+        with self._lock:
+            hosts = list(self._hosts.values())
+        found = [used for host in hosts if (used := host.used_percent(now)) is not None]
+        return max(found, default=None)
 
     def close(self) -> None:
         """Close every connection and forget every host."""

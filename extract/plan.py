@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extract.coverage import DAY_MS, Gap
 
@@ -40,6 +40,8 @@ class Estimate:
 
     Attributes:
         is_bound: the numbers are an upper bound by the length of the window, no count of ids.
+        files: how many bronze files it makes; of the archive, the zips and checksums beside.
+        of: what it is of: exchange, kind, instrument and dataset.
     """
 
     base: str = ""
@@ -48,6 +50,8 @@ class Estimate:
     rows: int = 0
     bytes: int = 0
     is_bound: bool = False
+    files: int = 0
+    of: tuple[str, str, str, str] = ("", "", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,16 @@ class Plan:
     def rows(self) -> int:
         """How many rows the run lands."""
         return sum(part.rows for part in self.estimates)
+
+    @property
+    def weight(self) -> int:
+        """What the requests cost, over all hosts."""
+        return sum(part.weight for part in self.estimates)
+
+    @property
+    def files(self) -> int:
+        """How many files the run lands."""
+        return sum(part.files for part in self.estimates)
 
     @property
     def seconds(self) -> int:
@@ -137,8 +151,10 @@ def by_ids(pages: Pages, ranges: Iterable[tuple[int, int]], *, per_file: int) ->
     """Return what ranges of ids (both ends inclusive) cost; an exchange's own holes count too."""
     known = list(ranges)
     requests = sum(pages_of(first, last, pages.rows, per_file) for first, last in known)
-    rows = sum(max(0, last - first + 1) for first, last in known)
-    return _estimate(pages, requests, rows, is_bound=False)
+    filled = [(first, last) for first, last in known if first <= last]
+    rows = sum(last - first + 1 for first, last in filled)
+    files = sum(last // per_file - first // per_file + 1 for first, last in filled)
+    return replace(_estimate(pages, requests, rows, is_bound=False), files=files)
 
 
 def by_bars(pages: Pages, gaps: Iterable[Gap], length_ms: int, *, per_file: int) -> Estimate:
@@ -147,12 +163,13 @@ def by_bars(pages: Pages, gaps: Iterable[Gap], length_ms: int, *, per_file: int)
     return by_ids(pages, ranges, per_file=per_file)
 
 
-def by_time(pages: Pages, gaps: Iterable[Gap], now_ms: int) -> Estimate:
+def by_time(pages: Pages, gaps: Iterable[Gap], now_ms: int, *, per_file: int) -> Estimate:
     """Return an upper bound from the gaps' length alone, as if the busiest day went on and on."""
     oldest = now_ms - pages.days_back * DAY_MS if pages.days_back else EARLIEST_MS
     spans = (gap.until_ms - max(gap.from_ms, oldest) for gap in gaps)
     rows = sum(-(-pages.rows_per_day * span // DAY_MS) for span in spans if span > 0)
-    return _estimate(pages, -(-rows // pages.rows), rows, is_bound=True)
+    found = _estimate(pages, -(-rows // pages.rows), rows, is_bound=True)
+    return replace(found, files=-(-rows // per_file))
 
 
 def _estimate(pages: Pages, requests: int, rows: int, *, is_bound: bool) -> Estimate:

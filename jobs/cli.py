@@ -13,6 +13,7 @@ from jobs.application import exit_code_of
 from jobs.context import open_lake
 from jobs.data_docs import data_docs
 from jobs.options import Env, Sets
+from jobs.plan import plan
 from jobs.sql import sql
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     help="Candlelake: every trade kept raw, every candle proved.",
 )
 app.command()(sql)
+app.command()(plan)
 app.command()(data_docs)
 app.add_typer(extract.app, name="extract")
 app.add_typer(quarantine.app, name="quarantine")

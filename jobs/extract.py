@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, cast
 
@@ -24,6 +23,7 @@ from jobs.options import (
     Yes,
     moment,
     select,
+    windowed,
 )
 from lake.errors import UsageError
 
@@ -99,11 +99,22 @@ def history(
     selection = select(
         lake.settings, exchange=exchange, kind=kind, instruments=instruments, datasets=datasets
     )
-    selection = replace(selection, start=first, end=last)
+    selection = windowed(selection, first, last)
     with exchanges_of(lake.settings) as settings:
-        prepared = extraction.prepare(lake, settings, selection, yes=yes, mode=cast("Mode", mode))
+        prepared = extraction.prepare(lake, settings, selection, yes=yes, mode=mode_of(mode))
         done = prepared.run()
     typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}")
+
+
+def mode_of(text: str | None) -> Mode | None:
+    """Return the mode of this name, None for none.
+
+    Raises:
+        UsageError: there is no such mode.
+    """
+    if text is not None and text not in MODES:
+        raise UsageError(f"--mode is one of {', '.join(MODES)}, was '{text}'")
+    return cast("Mode | None", text)
 
 
 def window_of(
@@ -114,8 +125,7 @@ def window_of(
     Raises:
         UsageError: an option that the mode does not have, or lacks.
     """
-    if mode not in MODES:
-        raise UsageError(f"--mode is one of {', '.join(MODES)}, was '{mode}'")
+    mode_of(mode)
     if first_date and mode != "reverse":
         raise UsageError("--first-date belongs to --mode reverse", hint="date takes --start.")
     if start and mode != "date":

@@ -91,7 +91,8 @@ class Prepared:
         # an upper bound is no goal to be reached
         rows = 0 if self.plan.bounds else self.plan.rows
         count = len(self.subjects) + len(busy)
-        with watched(lake.clock, tasks=count, rows_planned=rows) as watch:
+        weight = client.used_percent
+        with watched(lake.clock, tasks=count, rows_planned=rows, weight=weight) as watch:
             tasks: list[Task] = [
                 partial(_whole, lake, settings, client, watch, one) for one in self.subjects
             ]
@@ -186,7 +187,11 @@ def _plan(
     """Return what the tasks will ask for, after a few questions for ids."""
     probe = sum(subject.dataset != "klines" for subject in subjects) <= PROBED
     estimates = [
-        foresee(settings, lake.store, client, subject, probe=probe) for subject in subjects
+        replace(
+            foresee(settings, lake.store, client, subject, probe=probe),
+            of=(subject.exchange, subject.kind, subject.instrument, subject.dataset),
+        )
+        for subject in subjects
     ]
     estimates += [history.estimate(settings, one) for one in histories]
     plan = Plan([part for part in estimates if part.requests], weight_per_minute(settings))

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: What is loaded by id; bars and instruments are not.
 OF_TRADES = ("trades", "agg_trades")
+#: What a schedule asks beside its probes: the exchange's clock and the newest trade.
+BESIDE_PROBES = 2
 
 
 def schedules(
@@ -69,11 +71,19 @@ def schedules(
 
 
 def estimate(settings: Settings, one: Schedule) -> Estimate:
-    """Return what a schedule will ask: exact, for its ids are known."""
+    """Return what a schedule will ask: exact, for its ids are known; nothing where none is."""
+    if not one.messages:
+        return Estimate()
     wanted = one.wanted
     pages = trade_pages(settings, wanted.exchange, wanted.kind, wanted.dataset)
     ranges = [(gap.first_id, gap.last_id) for gap in one.missing]
-    return by_ids(replace(pages, aside=0), ranges, per_file=settings.extract.chunk_limit)
+    asked = (one.bounds.probes if one.bounds else 0) + BESIDE_PROBES + (one.head is not None)
+    found = by_ids(replace(pages, aside=asked), ranges, per_file=settings.extract.chunk_limit)
+    return replace(
+        found,
+        files=found.files + (one.head is not None),
+        of=(wanted.exchange, wanted.kind, wanted.instrument, wanted.dataset),
+    )
 
 
 def tasks(

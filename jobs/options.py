@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Annotated
@@ -93,6 +93,11 @@ def select(
     if not segments:
         raise _nothing_selected(settings, exchange, kind)
     return Selection(segments, first, last, _datasets(datasets), source)
+
+
+def windowed(selection: Selection, start: datetime | None, end: datetime | None) -> Selection:
+    """Return the selection with another window."""
+    return replace(selection, start=start, end=end)
 
 
 def default_datasets(settings: Settings, segment: Segment) -> Sequence[str]:

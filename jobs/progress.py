@@ -32,6 +32,7 @@ class Reading:
         rows: rows landed so far.
         rows_planned: how many it will be, 0 where the plan does not know.
         elapsed_ms: since the start.
+        weight_percent: how much of the tightest limit is used now, None where nobody counts.
     """
 
     tasks_done: int
@@ -39,6 +40,7 @@ class Reading:
     rows: int
     rows_planned: int
     elapsed_ms: int
+    weight_percent: int | None = None
 
     @property
     def rows_per_second(self) -> int | None:
@@ -58,6 +60,7 @@ class Reading:
         rate, left = self.rows_per_second, self.seconds_left
         words = [f"tasks={self.tasks_done}/{self.tasks}", f"rows={self.rows:,}"]
         words += [f"rate={rate:,}/s"] if rate is not None else []
+        words += [f"weight={self.weight_percent}%"] if self.weight_percent is not None else []
         words += [f"eta={clocked(left)}"] if left is not None else []
         return " ".join(words)
 
@@ -73,7 +76,16 @@ Show = Callable[[Reading], None]
 class Watch:
     """Counts what the tasks of one run land, from any thread, and shows it."""
 
-    def __init__(self, clock: Clock, show: Show, *, tasks: int, rows_planned: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        show: Show,
+        *,
+        tasks: int,
+        rows_planned: int,
+        weight: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self._weight = weight
         self._clock = clock
         self._show = show
         self._tasks = tasks
@@ -97,23 +109,29 @@ class Watch:
 
     def _reading(self) -> Reading:
         elapsed = _millis_between(self._started, self._clock.now())
-        return Reading(self._done, self._tasks, self._rows, self._rows_planned, elapsed)
+        return Reading(
+            self._done, self._tasks, self._rows, self._rows_planned, elapsed, self._weight()
+        )
 
 
 @contextmanager
-def watched(clock: Clock, *, tasks: int, rows_planned: int) -> Iterator[Watch]:
+def watched(
+    clock: Clock, *, tasks: int, rows_planned: int, weight: Callable[[], int | None]
+) -> Iterator[Watch]:
     """Give a watch that shows on standard error, as suits what that is, until the block ends.
 
     Args:
         clock: the process's clock.
         tasks: how many tasks there are.
         rows_planned: how many rows they will land, 0 where nobody knows.
+        weight: tells how much of the tightest limit is used.
     """
+    of_run = {"tasks": tasks, "rows_planned": rows_planned}
     if not sys.stderr.isatty():
-        yield Watch(clock, now_and_then(clock), tasks=tasks, rows_planned=rows_planned)
+        yield Watch(clock, now_and_then(clock), weight=weight, **of_run)
         return
-    with on_terminal(Console(stderr=True), tasks=tasks, rows_planned=rows_planned) as show:
-        yield Watch(clock, show, tasks=tasks, rows_planned=rows_planned)
+    with on_terminal(Console(stderr=True), **of_run) as show:
+        yield Watch(clock, show, weight=weight, **of_run)
 
 
 def now_and_then(clock: Clock) -> Show:

@@ -46,12 +46,14 @@ class Schedule:
         bounds: the ids of the window, None where the exchange has nothing there.
         missing: the ranges of ids of it that bronze does not hold.
         messages: what starts the chains.
+        head: the one of them that proves what the exchange has left out below its first id.
     """
 
     wanted: Wanted
     bounds: Bounds | None
     missing: Sequence[Missing]
     messages: Sequence[Message]
+    head: Message | None = None
 
     @property
     def rows(self) -> int:
@@ -108,9 +110,11 @@ def schedule(
         venue_clock_ms=bounds.venue_clock_ms,
     )
     messages = [one for gap in missing for one in chains(replace(first, missing=gap))]
+    head = None
     if bounds.head is not None and not _holds(runs, bounds.head):
-        messages.append(_of_head(first, bounds.head))
-    return Schedule(wanted, bounds, missing, messages)
+        head = _of_head(first, bounds.head)
+        messages.append(head)
+    return Schedule(wanted, bounds, missing, messages, head)
 
 
 def _holds(runs: Sequence[Coverage], head: Missing) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -80,6 +81,31 @@ def test_first_date_bounds_the_way_back_and_a_second_run_adds_nothing(
     assert first.stdout == "files=4 rows=10004\n"
     assert second.stdout == "files=0 rows=0\n"
     assert held(tmp_path) == ETHUSDT_IDS
+
+
+def test_the_plan_of_a_history_holds_within_a_fifth(
+    exchange: ReplayExchange, tmp_path: Path
+) -> None:
+    words = options(tmp_path, exchange, "--mode", "start")
+
+    planned = candlelake("plan", "--mode", "start", *words[2:])
+    before = landed(tmp_path)
+    done = candlelake(*words)
+
+    assert planned.returncode == 0, planned.stderr
+    assert before == []
+    requests, rows, files = figures(planned.stdout)
+    (asked,) = re.findall(r" requests=(\d+) ", done.stderr)
+    assert abs(int(asked) - requests) <= requests / 5
+    assert rows == len(ETHUSDT_IDS)
+    assert files == sum("agg_trades" in key for key in landed(tmp_path))
+
+
+def figures(printed: str) -> tuple[int, int, int]:
+    """Return the requests, rows and files of a plan's only line."""
+    (line,) = [line for line in printed.splitlines() if line.startswith("binance spot ETHUSDT")]
+    _, _, _, _, requests, _weight, _bytes, _unit, rows, files, *_time = line.split()
+    return int(requests), int(rows.replace(",", "")), int(files)
 
 
 def test_an_extraction_without_a_start_takes_everything_and_then_what_is_new(

@@ -35,6 +35,10 @@ class Hand:
             Reading(1, 3, 50_000, 300_000_000, 2000),
             "tasks=1/3 rows=50,000 rate=25,000/s eta=3:19:58",
         ),
+        (
+            Reading(1, 3, 50_000, 300_000, 2000, 83),
+            "tasks=1/3 rows=50,000 rate=25,000/s weight=83% eta=0:00:10",
+        ),
         # the exchange has made more since it was planned
         (Reading(2, 3, 60, 50, 1000), "tasks=2/3 rows=60 rate=60/s eta=0:00:00"),
         (Reading(0, 3, 0, 50, 9000), "tasks=0/3 rows=0 rate=0/s"),
@@ -53,7 +57,7 @@ def test_long_times_are_hours_minutes_seconds() -> None:
 def test_tasks_and_rows_of_all_threads_are_counted() -> None:
     shown: list[Reading] = []
     clock = Hand()
-    watch = Watch(clock, shown.append, tasks=50, rows_planned=5000)
+    watch = Watch(clock, shown.append, tasks=50, rows_planned=5000, weight=lambda: 42)
     clock.sleep(2)
 
     def task(_: int) -> None:
@@ -65,7 +69,7 @@ def test_tasks_and_rows_of_all_threads_are_counted() -> None:
         list(pool.map(task, range(50)))
 
     assert len(shown) == 150
-    assert shown[-1] == Reading(50, 50, 5000, 5000, 2000)
+    assert shown[-1] == Reading(50, 50, 5000, 5000, 2000, 42)
     assert [reading.rows for reading in shown] == sorted(reading.rows for reading in shown)
 
 

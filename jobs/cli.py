@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import conflicts, extract, quarantine
+from jobs import conflicts, extract_command, quarantine
 from jobs import doctor as ward
 from jobs.application import exit_code_of
 from jobs.context import open_lake
@@ -25,7 +25,7 @@ app = typer.Typer(
 app.command()(sql)
 app.command()(plan)
 app.command()(data_docs)
-app.add_typer(extract.app, name="extract")
+app.add_typer(extract_command.app, name="extract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
 

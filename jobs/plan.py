@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from extract.plan import Estimate, Plan, lasting, sized
 from jobs import extraction
 from jobs.context import exchanges_of, open_lake
-from jobs.extract import FirstDate, mode_of, window_of
+from jobs.extract_command import FirstDate, mode_of, window_of
 from jobs.options import (
     Datasets,
     End,

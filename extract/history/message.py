@@ -100,7 +100,7 @@ class Message:
             UsageError: it is no message of this version.
         """
         try:
-            fields: dict[str, Any] = json.loads(text)
+            fields: dict[str, Any] = json.loads(text, parse_float=str)
             version = fields.pop("version")
             message = cls(**{**fields, "missing": Missing(**fields["missing"])})
         except (ValueError, TypeError, KeyError, AttributeError) as error:

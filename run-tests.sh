@@ -15,7 +15,7 @@ if [ "${1:-}" = "--all" ]; then
     shift
 else
     longest=(tests/jobs/test_front_to_back.py tests/jobs/test_kinds.py tests/jobs/test_second_chances.py tests/jobs/test_two_sources.py tests/docs/test_documented_runs.py)
-    longest+=(tests/s3 tests/notebooks)
+    longest+=(tests/queues/test_killed_and_limited.py tests/s3 tests/notebooks)
     set -- "${longest[@]/#/--ignore=}" "$@"
 fi
 # a JVM plans on one core: two processes, each with a session of its own, take two thirds of the time of one

@@ -25,8 +25,24 @@ class Budget(Protocol):
     def used_percent(self, now: datetime) -> int | None:
         """Return how much of what is granted now is used, None where nobody counts."""
 
+    def share_pause(self, seconds: float, now: datetime) -> None:
+        """Tell whoever shares the budget that nothing may go out for `seconds`."""
 
-class MinuteWeight:
+    def share_ban(self, reason: str) -> None:
+        """Tell whoever shares the budget that nothing may go out any more."""
+
+
+class _OfProcess:
+    """A budget of this process alone: the host itself tells its threads."""
+
+    def share_pause(self, seconds: float, now: datetime) -> None:
+        """Nobody else shares it."""
+
+    def share_ban(self, reason: str) -> None:
+        """Nobody else shares it."""
+
+
+class MinuteWeight(_OfProcess):
     """Binance's request weight a minute, as its header counts it.
 
     The header counts every process behind our address, so it is believed over our own sum.
@@ -72,7 +88,7 @@ class MinuteWeight:
             self._minute, self._used = minute, 0
 
 
-class Pace:
+class Pace(_OfProcess):
     """An even pace of requests a second, for a host that reports no usage (Deribit)."""
 
     def __init__(self, per_second: float) -> None:
@@ -94,7 +110,7 @@ class Pace:
         """A pace has no sum to be a part of."""
 
 
-class Unlimited:
+class Unlimited(_OfProcess):
     """The bulk archive publishes no limit."""
 
     def reserve(self, weight: int, now: datetime) -> float:  # noqa: ARG002 - the protocol's

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import requests
 
 from extract.answer import Answer, Request
-from extract.budget import Budget, MinuteWeight, Pace, Unlimited
+from extract.budget import Unlimited
+from extract.budgets import budgets
 from extract.host import PROCESS_HOSTS, Host, Hosts
 from extract.verdict import document, require_reachable
 from lake.clock import Clock, SystemClock
@@ -36,18 +37,6 @@ LOST = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
-
-
-def budgets(settings: Settings) -> Mapping[str, Callable[[], Budget]]:
-    """Return how to make the budget of each address in the settings."""
-    share, exchanges = settings.extract.limit_share, settings.exchanges
-    made: dict[str, Callable[[], Budget]] = {exchanges.binance.archive_url: Unlimited}
-    for segment in (exchanges.binance.spot, exchanges.binance.usdm, exchanges.binance.coinm):
-        ceiling = int(segment.weight_limit_per_minute * share)
-        made[segment.rest_url] = lambda ceiling=ceiling: MinuteWeight(ceiling)  # type: ignore[misc]
-    for address in (exchanges.deribit.rest_url, exchanges.deribit.history_url):
-        made[address] = lambda: Pace(exchanges.deribit.requests_per_second * share)
-    return made
 
 
 class Client:

@@ -57,11 +57,13 @@ class Host:
         """Let no request of any thread go out for `seconds`."""
         with self._lock:
             self._not_before = max(self._not_before, now + timedelta(seconds=seconds))
+            self._budget.share_pause(seconds, now)
 
     def ban(self, reason: str) -> None:
         """Refuse every further request of this process to the host."""
         with self._lock:
             self._ban = reason
+            self._budget.share_ban(reason)
 
 
 class Hosts:

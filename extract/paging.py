@@ -109,8 +109,10 @@ class Pager:
             until_ms = None
         if filled.inside:
             yield from _by_month(filled, first_id, from_ms, until_ms)
-        elif filled.beyond is not None:
-            time_ms = filled.beyond.time_ms
+        elif filled.ended != "newest":
+            # a hole of the exchange, or rows with times that nobody believes: silver judges them
+            beyond = filled.beyond.time_ms if filled.beyond else self._clock_ms
+            time_ms = min(beyond, self._clock_ms)
             yield TradeFile(filled.pages, Coverage(first_id, filled.last_id, time_ms, time_ms))
 
     def _first_by_time(self, gap: Gap) -> tuple[int, bool]:

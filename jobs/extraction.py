@@ -18,7 +18,7 @@ from extract.listing import matching
 from extract.plan import EARLIEST_MS, Plan
 from extract.pool import Done, Task, run_all
 from extract.window import Source, extract_bars, extract_instruments, extract_trades
-from jobs import history
+from jobs import history, on_celery
 from jobs.approval import require_leave
 from jobs.context import Lake
 from jobs.options import Segment, Selection, default_datasets
@@ -96,9 +96,14 @@ class Prepared:
             tasks: list[Task] = [
                 partial(_whole, lake, settings, client, watch, one) for one in self.subjects
             ]
-            for one in busy:
-                tasks += history.tasks(lake, settings, client, one, watch)
-            return run_all(tasks, settings.extract.workers, halt=client.stop)
+            if settings.workers.home == "celery":
+                messages = [message for one in busy for message in one.messages]
+                landed = on_celery.run(lake, settings, messages, watch)
+            else:
+                landed = Landed()
+                for one in busy:
+                    tasks += history.tasks(lake, settings, client, one, watch)
+            return landed + run_all(tasks, settings.extract.workers, halt=client.stop)
 
 
 def prepare(

@@ -101,6 +101,16 @@ class Extract(Section):
     ask_above_seconds: int = Field(ge=0)
 
 
+class Workers(Section):
+    """Where messages of a history are worked on, and how often one is delivered (seconds)."""
+
+    home: Literal["pool", "celery"]
+    redis_url: str
+    visibility_seconds: int = Field(ge=1)
+    deliveries: int = Field(ge=1)
+    retry_seconds: int = Field(ge=0)
+
+
 class Window(Section):
     """What a run takes where no --start or --end is given; empty means since listing, until now."""
 
@@ -134,6 +144,7 @@ class Settings(BaseSettings):
     lake: Lake
     exchanges: Exchanges
     extract: Extract
+    workers: Workers
     window: Window
     bronze: Bronze
     gold: Gold

@@ -72,6 +72,13 @@ class Message:
         """Whether the chain walks from high ids to low ones."""
         return self.mode == "reverse"
 
+    @property
+    def chain(self) -> str:
+        """What tells the chain from all others of its run."""
+        low, place = self.missing.first_id, self.chunk % self.stride
+        names = (self.exchange, self.kind, self.dataset, self.instrument)
+        return "/".join((*names, str(low), str(self.chunk_limit), str(place)))
+
     def following(self, hole: Missing | None = None) -> Message | None:
         """Return the next message of the chain, None at its end.
 

@@ -61,7 +61,7 @@ def work(
     )
     landed, hole = Landed(venue_clock_ms=message.venue_clock_ms), None
     for file in _files(source, message):
-        if file.rows == 0 and file.pages:
+        if file.rows == 0 and _is_hole(file):
             file, hole = _whole_hole(source, message, file)  # noqa: PLW2901 - it grows
         pieces = [Piece.of(page.answer) for page in file.pages]
         landed += landing.land(pieces, file.coverage, rows=file.rows)
@@ -77,6 +77,12 @@ def _files(source: TradeSource, message: Message) -> list[TradeFile]:
     )
     first, last = message.first_id, message.last_id
     return list(pager.span(first, last, from_ms=message.from_ms, until_ms=message.until_ms))
+
+
+def _is_hole(file: TradeFile) -> bool:
+    """Tell whether an answer begins beyond the ids that were asked for."""
+    first = next((page.rows[0].id for page in file.pages if page.rows), None)
+    return first is not None and first > file.coverage.last_id
 
 
 def _whole_hole(

@@ -29,7 +29,7 @@ from lake.errors import UsageError
 from lake.objects import FolderStore
 from lake.settings import Settings
 from tests.extract.asking import bodies, covered_ids
-from tests.extract.tape_server import tape_server
+from tests.extract.tape_server import CLOCK_MS, tape_server
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 ETHUSDT_IDS = list(range(1_692_296_325, 1_692_306_326))
@@ -348,3 +348,16 @@ def test_on_a_bursty_tape_a_search_takes_twice_the_halvings_at_most() -> None:
         assert times[one.row.id] >= time_ms > times[one.row.id - 1]
         assert one.probes <= 2 * 17 + 2
     assert probes(times, 10**13).row is None
+
+
+def test_rows_with_times_that_nobody_believes_are_landed_for_silver_to_judge(opened: Open) -> None:
+    with tape_server(range(1000), lambda _: CLOCK_MS + 10 * 86_400_000) as server:
+        history = opened(url=server.url)
+        range_, chunk = Missing(0, 999), (0, 1000, 1)
+        message = Message(
+            "binance", "spot", "agg_trades", "ETHUSDT", "start", "r", range_, *chunk, CLOCK_MS
+        )
+
+        history.work([message])
+
+    assert history.ids() == list(range(1000))

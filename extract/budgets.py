@@ -1,0 +1,45 @@
+"""Which budget each address of the settings has: of this process, or shared through Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from extract.budget import Budget, MinuteWeight, Pace, Unlimited
+from lake.settings import Settings
+
+Make = Callable[[], Budget]
+
+
+def budgets(settings: Settings) -> Mapping[str, Make]:
+    """Return how to make the budget of each address in the settings.
+
+    Where `workers.redis_url` is set, all workers of a region share one: exchanges count by
+    address, and a region's workers go out by one.
+    """
+    share, exchanges = settings.extract.limit_share, settings.exchanges
+    weight, pace = _kinds(settings)
+    made: dict[str, Make] = {exchanges.binance.archive_url: Unlimited}
+    for segment in (exchanges.binance.spot, exchanges.binance.usdm, exchanges.binance.coinm):
+        ceiling = int(segment.weight_limit_per_minute * share)
+        made[segment.rest_url] = partial(weight, segment.rest_url, ceiling)
+    for address in (exchanges.deribit.rest_url, exchanges.deribit.history_url):
+        made[address] = partial(pace, address, exchanges.deribit.requests_per_second * share)
+    return made
+
+
+def _kinds(
+    settings: Settings,
+) -> tuple[Callable[[str, int], Budget], Callable[[str, float], Budget]]:
+    """Return what makes a budget of weight a minute, and one of requests a second."""
+    if not settings.workers.redis_url:
+        return (lambda _, ceiling: MinuteWeight(ceiling)), (lambda _, rate: Pace(rate))
+    from redis import Redis  # noqa: PLC0415 - only workers that share a budget need it
+
+    from extract.shared_budget import SharedMinuteWeight, SharedPace  # noqa: PLC0415
+
+    redis, region = Redis.from_url(settings.workers.redis_url), settings.lake.region
+    return (
+        lambda base, ceiling: SharedMinuteWeight(redis, f"{region}:{base}", ceiling),
+        lambda base, rate: SharedPace(redis, f"{region}:{base}", rate),
+    )

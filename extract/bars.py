@@ -71,6 +71,26 @@ def interval_ms(interval: str) -> int:
     return int(found[1]) * UNIT_MS[found[2]]
 
 
+def first_day(days: BarSource, from_ms: int, until_ms: int) -> int | None:
+    """Return the open time (ms) of the first bar of a day, None where there is none.
+
+    Args:
+        days: the instrument's bars of `1d`.
+        from_ms: no exchange is older.
+        until_ms: the exchange's clock.
+
+    Raises:
+        UnreachableError: a page stayed impossible after all attempts.
+    """
+    step = UNIT_MS["d"] * days.bars_per_page
+    for start in range(from_ms, until_ms, step):
+        end = min(start + step, until_ms)
+        page = days.page(start, end, lambda times: check_open_times(times, start, end))  # noqa: B023 - called at once
+        if page.open_times:
+            return page.open_times[0]
+    return None
+
+
 def bar_files(
     source: BarSource, gap: Gap, *, length_ms: int, bars_per_file: int
 ) -> Iterator[BarFile]:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Literal
 
 from extract import archive
-from extract.bars import bar_files, interval_ms
+from extract.bars import bar_files, first_day, interval_ms
 from extract.client import Client
 from extract.coverage import DAY_MS, Gap
 from extract.discovery import Snapshot, ask_snapshot, land_snapshot, requests_of
-from extract.landing import Landed, Landing, Piece, unwatched
+from extract.landing import Landed, Landing, Piece, held_names, unwatched
 from extract.pages import TradeSource
 from extract.paging import Pager
+from extract.plan import EARLIEST_MS
 from extract.sources import bar_source, trade_source
 from lake.bronze import ALL_INSTRUMENTS, Dataset, Mode
 from lake.clock import Clock
@@ -136,6 +137,30 @@ def extract_trades(
         )
         landed = _land_trades(trades, settings, landing, start_ms, end_ms)
     return landed + _sent(client, since=before)
+
+
+def bars_since(
+    settings: Settings, store: ObjectStore, client: Client, *, exchange: str, kind: str, name: str
+) -> int:
+    """Return from when on (ms) an instrument's bars are wanted where nobody names a start.
+
+    That is the first bar held, as names say: the run that landed it began with the first one. Where
+    none is held, the exchange's bars of days tell; of one that has none, the exchange's own age.
+
+    Raises:
+        UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
+    """
+    interval = settings.extract.bar_interval
+    names = held_names(store, "klines", exchange, kind, name)
+    tags = (one for one in names if one.mode == "history")
+    held = [one.coverage.from_ms for one in tags if one.tag == interval]
+    if held:
+        return min(held)
+    days = bar_source(
+        client, settings, exchange=exchange, kind=kind, instrument=name, interval="1d"
+    )
+    first = first_day(days, EARLIEST_MS, days.clock_ms())
+    return EARLIEST_MS if first is None else first
 
 
 def extract_bars(

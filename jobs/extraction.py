@@ -17,7 +17,13 @@ from extract.landing import Landed
 from extract.listing import matching
 from extract.plan import EARLIEST_MS, Plan
 from extract.pool import Done, Task, run_all
-from extract.window import Source, extract_bars, extract_instruments, extract_trades
+from extract.window import (
+    Source,
+    bars_since,
+    extract_bars,
+    extract_instruments,
+    extract_trades,
+)
 from jobs import history, on_celery
 from jobs.approval import require_leave
 from jobs.context import Lake
@@ -137,10 +143,9 @@ def prepare(
     ]
     subjects = [
         subject
-        for one in chosen
+        for one in (chosen if mode is None else ())
         for name in one.instruments
-        for subject in _subjects(lake, settings, selection, one.segment, name)
-        if mode is None and not _has_history(selection, subject.dataset)
+        for subject in _subjects(lake, settings, client, selection, one.segment, instrument=name)
     ]
     plan = _plan(lake, settings, client, subjects, by_id)
     require_leave(plan, settings, yes=yes)
@@ -234,23 +239,55 @@ def land_snapshot(lake: Lake, settings: Settings, client: Client, chosen: Chosen
 
 
 def _subjects(
-    lake: Lake, settings: Settings, selection: Selection, segment: Segment, instrument: str
+    lake: Lake,
+    settings: Settings,
+    client: Client,
+    selection: Selection,
+    segment: Segment,
+    *,
+    instrument: str,
 ) -> list[Subject]:
-    """Return the tasks of one instrument; instruments themselves have landed already."""
-    start, end = selection.start, selection.end or lake.clock.now()
+    """Return the window tasks of one instrument; instruments themselves have landed already."""
+    end = selection.end or lake.clock.now()
     return [
         Subject(
             segment.exchange,
             segment.kind,
             instrument,
             cast("Dataset", dataset),
-            to_millis(start) if start else EARLIEST_MS,
+            _start_ms(
+                lake,
+                settings,
+                client,
+                selection,
+                segment,
+                instrument=instrument,
+                dataset=dataset,
+            ),
             to_millis(end),
             cast("Source", selection.source if dataset != "klines" else "rest"),
         )
         for dataset in selection.datasets or default_datasets(settings, segment)
-        if dataset != "instruments"
+        if dataset != "instruments" and not _has_history(selection, dataset)
     ]
+
+
+def _start_ms(
+    lake: Lake,
+    settings: Settings,
+    client: Client,
+    selection: Selection,
+    segment: Segment,
+    *,
+    instrument: str,
+    dataset: str,
+) -> int:
+    if selection.start is not None:
+        return to_millis(selection.start)
+    if dataset != "klines":
+        return EARLIEST_MS
+    venue = {"exchange": segment.exchange, "kind": segment.kind, "name": instrument}
+    return bars_since(settings, lake.store, client, **venue)
 
 
 def _whole(lake: Lake, settings: Settings, client: Client, watch: Watch, subject: Subject) -> Done:

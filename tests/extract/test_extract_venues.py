@@ -14,6 +14,7 @@ from extract.client import Client
 from extract.host import Hosts
 from extract.replay.exchange import ReplayExchange
 from extract.replay.faults import Fault
+from extract.window import bars_since
 from lake.bronze import Coverage, parse_name
 from lake.errors import BannedError, PermanentExtractError, UnreachableError, UsageError
 from lake.objects import FolderStore
@@ -332,6 +333,25 @@ def test_hourly_bars_come_whole_and_closed_only(exchange: ReplayExchange, opened
     bars = json.loads(bodies(spot.store)[key][0], parse_float=str)
     assert [bar[0] for bar in bars] == [day + hour * 3_600_000 for hour in range(24)]
     assert {len(bar) for bar in bars} == {12}
+
+
+@pytest.mark.parametrize(
+    ("venue", "name"), [("binance/usdm", "BTCUSDT"), ("deribit/future", "BTC-PERPETUAL")]
+)
+def test_bars_without_a_start_begin_with_the_first_one_and_then_with_the_first_held(
+    own_exchange: ReplayExchange, opened: Open, venue: str, name: str
+) -> None:
+    asked = opened(own_exchange, venue, "extract.bar_interval=1h")
+    listing = {"exchange": asked.exchange, "kind": asked.kind, "name": name}
+
+    since = bars_since(asked.settings, asked.store, asked.client, **listing)
+
+    assert since % 86_400_000 == 0
+    assert asked.bars(name, since, since + 3 * 86_400_000, "1h").rows > 0
+    own_exchange.requests.clear()
+    first = min(parse_name(key).coverage.from_ms for key in asked.store.names("bronze/klines/"))
+    assert bars_since(asked.settings, asked.store, asked.client, **listing) == first
+    assert own_exchange.requests.count() == 0
 
 
 @pytest.mark.parametrize("kind", ["empty_page", "reversed_page", "cut_body", "error_object"])

@@ -39,6 +39,7 @@ class Landed:
         bytes: body bytes received.
         rows: rows within the covered ids of the created files.
         venue_clock_ms: the exchange's own clock when asked, 0 where it was not asked.
+        republished: archive files held that the exchange has published anew since.
     """
 
     files_created: int = 0
@@ -47,6 +48,7 @@ class Landed:
     bytes: int = 0
     rows: int = 0
     venue_clock_ms: int = 0
+    republished: int = 0
 
     def __add__(self, other: Landed) -> Landed:
         return Landed(
@@ -56,6 +58,7 @@ class Landed:
             self.bytes + other.bytes,
             self.rows + other.rows,
             max(self.venue_clock_ms, other.venue_clock_ms),
+            self.republished + other.republished,
         )
 
 
@@ -84,7 +87,8 @@ class Landing:
     """Where the files of one instrument and dataset go, and in whose name.
 
     `instrument` is empty where the answers are of many instruments; `shown_as` then stands in
-    the file's name. `on_landed` is told the rows of each file that is created.
+    the file's name. `on_landed` is told the rows of each file that is created. `counts` are the
+    modes whose files count as held; its own alone where none is named.
     """
 
     store: ObjectStore
@@ -98,6 +102,7 @@ class Landing:
     mode: Mode
     shown_as: str = ""
     on_landed: Callable[[int], None] = unwatched
+    counts: tuple[Mode, ...] = ()
 
     def land(
         self, pieces: Sequence[Piece], coverage: Coverage, *, rows: int, tag: str = ""
@@ -136,7 +141,7 @@ class Landing:
         )
 
     def runs(self, from_ms: int, until_ms: int, *, interval: str = "") -> list[Coverage]:
-        """Return what this landing's own mode holds around a window, as runs of adjoining ids.
+        """Return what counts as held around a window, as runs of adjoining ids.
 
         `interval` is for bars: their tag starts with it.
         """
@@ -147,7 +152,8 @@ class Landing:
         return joined(
             name.coverage
             for name in names
-            if name.mode == self.mode and interval in ("", name.tag.partition("-")[0])
+            if name.mode in (self.counts or (self.mode,))
+            and interval in ("", name.tag.partition("-")[0])
         )
 
     def gaps(self, start_ms: int, end_ms: int, *, interval: str = "") -> Iterator[Gap]:

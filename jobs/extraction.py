@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import cast
 
 from extract.client import Client
 from extract.discovery import Snapshot, ask_snapshot, requests_of
-from extract.foresight import Subject, foresee, weight_per_minute
+from extract.foresight import foresee, weight_per_minute
 from extract.history.message import Mode
 from extract.history.schedule import Schedule
 from extract.landing import Landed
 from extract.listing import matching
 from extract.plan import EARLIEST_MS, Plan
-from extract.pool import Done, Task, run_all
-from extract.window import Source, extract_bars, extract_instruments, extract_trades
+from extract.pool import Task, run_all
+from extract.subject import Source, Subject
+from extract.window import extract_instruments, tasks_of
 from jobs import history
 from jobs.approval import require_leave
 from jobs.context import Lake
@@ -67,6 +67,7 @@ class Prepared:
     subjects: Sequence[Subject]
     histories: Sequence[Schedule]
     plan: Plan
+    checks_again: bool = False
 
     def run(self) -> Extraction:
         """Land what bronze has not: instruments first, then trades and bars."""
@@ -76,12 +77,13 @@ class Prepared:
         # the client is shared by the threads: what a task counts of it holds others' requests too
         total = replace(total, requests=client.requests, bytes=client.bytes)
         log.info(
-            "bronze files=%d held=%d requests=%d bytes=%d rows=%d",
+            "bronze files=%d held=%d requests=%d bytes=%d rows=%d republished=%d",
             total.files_created,
             total.files_held,
             total.requests,
             total.bytes,
             total.rows,
+            total.republished,
         )
         return Extraction(total, tuple(found for one in self.chosen for found in one.named))
 
@@ -93,12 +95,24 @@ class Prepared:
         count = len(self.subjects) + len(busy)
         weight = client.used_percent
         with watched(lake.clock, tasks=count, rows_planned=rows, weight=weight) as watch:
-            tasks: list[Task] = [
-                partial(_whole, lake, settings, client, watch, one) for one in self.subjects
-            ]
+            tasks: list[Task] = []
+            for subject in self.subjects:
+                tasks += self._tasks_of(subject, watch)
             for one in busy:
                 tasks += history.tasks(lake, settings, client, one, watch)
             return run_all(tasks, settings.extract.workers, halt=client.stop)
+
+    def _tasks_of(self, subject: Subject, watch: Watch) -> list[Task]:
+        return tasks_of(
+            self.settings,
+            self.lake.store,
+            self.client,
+            subject,
+            run_id=self.lake.run_id,
+            on_landed=watch.landed,
+            on_ended=watch.task_done,
+            checks_again=self.checks_again,
+        )
 
 
 def prepare(
@@ -108,6 +122,7 @@ def prepare(
     *,
     yes: bool = False,
     mode: Mode | None = None,
+    checks_again: bool = False,
 ) -> Prepared:
     """Find what the selection names, plan it, and get leave for it.
 
@@ -118,6 +133,7 @@ def prepare(
         yes: start a run however big its plan is.
         mode: load trades by id that way, and nothing else. None loads windows of time, and by id,
             upwards, what has no start.
+        checks_again: ask for the checksums of the archive files that are held, too.
 
     Raises:
         UsageError: an instrument is unknown, the replay does not hold what is asked for, or a big
@@ -139,7 +155,7 @@ def prepare(
     ]
     plan = _plan(lake, settings, client, subjects, by_id)
     require_leave(plan, settings, yes=yes)
-    return Prepared(lake, settings, client, chosen, subjects, by_id, plan)
+    return Prepared(lake, settings, client, chosen, subjects, by_id, plan, checks_again)
 
 
 def _histories(
@@ -241,36 +257,9 @@ def _subjects(
             cast("Dataset", dataset),
             to_millis(start) if start else EARLIEST_MS,
             to_millis(end),
-            cast("Source", selection.source if dataset != "klines" else "rest"),
+            cast("Source", selection.source_of(dataset)),
+            settings.extract.bar_interval if dataset == "klines" else "",
         )
         for dataset in selection.datasets or default_datasets(settings, segment)
         if dataset != "instruments"
     ]
-
-
-def _whole(lake: Lake, settings: Settings, client: Client, watch: Watch, subject: Subject) -> Done:
-    landed = _land_one(lake, settings, client, watch, subject)
-    watch.task_done()
-    return Done(landed)
-
-
-def _land_one(
-    lake: Lake, settings: Settings, client: Client, watch: Watch, subject: Subject
-) -> Landed:
-    if subject.dataset == "klines":
-        extract = partial(extract_bars, settings, lake.store)
-    else:
-        extract = partial(
-            extract_trades, settings, lake.store, dataset=subject.dataset, source=subject.source
-        )
-    return extract(
-        exchange=subject.exchange,
-        kind=subject.kind,
-        instrument=subject.instrument,
-        start_ms=subject.start_ms,
-        end_ms=subject.end_ms,
-        run_id=lake.run_id,
-        clock=lake.clock,
-        client=client,
-        on_landed=watch.landed,
-    )

@@ -9,7 +9,7 @@ import pytest
 
 from extract.client import Client
 from extract.coverage import Gap
-from extract.foresight import Subject, foresee, weight_per_minute
+from extract.foresight import foresee, weight_per_minute
 from extract.plan import (
     Estimate,
     Pages,
@@ -23,6 +23,7 @@ from extract.plan import (
     sized,
 )
 from extract.replay.exchange import ReplayExchange
+from extract.subject import Subject
 from lake.bronze import Dataset
 from lake.errors import UsageError
 from lake.objects import FolderStore

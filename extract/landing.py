@@ -11,6 +11,7 @@ from typing import Any
 from extract.answer import Answer
 from extract.coverage import Gap, joined, missing, months
 from lake.bronze import (
+    LEVEL,
     BronzeName,
     Coverage,
     Dataset,
@@ -88,7 +89,7 @@ class Landing:
 
     `instrument` is empty where the answers are of many instruments; `shown_as` then stands in
     the file's name. `on_landed` is told the rows of each file that is created. `counts` are the
-    modes whose files count as held; its own alone where none is named.
+    modes whose files count as held; its own alone where none is named. `level` is gzip's.
     """
 
     store: ObjectStore
@@ -103,6 +104,7 @@ class Landing:
     shown_as: str = ""
     on_landed: Callable[[int], None] = unwatched
     counts: tuple[Mode, ...] = ()
+    level: int = LEVEL
 
     def land(
         self, pieces: Sequence[Piece], coverage: Coverage, *, rows: int, tag: str = ""
@@ -111,7 +113,7 @@ class Landing:
         name = self.name(coverage, tag)
         moment = self.clock.now()
         envelopes = (self._envelope(piece, n, moment) for n, piece in enumerate(pieces, 1))
-        if not self.store.create(name.key, bronze_bytes(envelopes)):
+        if not self.store.create(name.key, bronze_bytes(envelopes, level=self.level)):
             log.debug("held already file=%s", name.key)
             return Landed(files_held=1)
         log.debug("landed file=%s rows=%d answers=%d", name.key, rows, len(pieces))

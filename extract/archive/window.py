@@ -16,7 +16,7 @@ from extract.pool import Task
 from extract.rest import land_gaps, window_of
 from extract.seam import gaps_beside
 from extract.subject import MODES, Subject
-from lake.bronze import Mode
+from lake.bronze import QUICK_LEVEL, Mode
 from lake.clock import to_millis
 from lake.errors import UsageError
 from lake.settings import Settings
@@ -44,7 +44,7 @@ def archive_tasks(
     Raises:
         UsageError: the exchange has no archive.
     """
-    bulk = replace(landing, mode="archive", counts=counted(subject))
+    bulk = replace(landing, mode="archive", counts=counted(subject), level=QUICK_LEVEL)
     archive = Archive(client, settings, bulk)
     span = span_of(bulk, subject, to_millis(client.clock.now()))
     files = list(missing_files(span))
@@ -52,7 +52,7 @@ def archive_tasks(
     is_auto = subject.source == "auto"
 
     def afterwards() -> Landed:
-        by_rest = replace(bulk, mode="history")
+        by_rest = replace(landing, mode="history", counts=counted(subject))
         landed = _rest(client, settings, by_rest, subject) if is_auto else Landed()
         on_ended()
         return landed

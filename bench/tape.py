@@ -31,6 +31,15 @@ def land(store: ObjectStore, days: int) -> int:
     return days * len(lines)
 
 
+def archive_days(days: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the start (ms) and the lines of `days` copies of the bundled day, as archived."""
+    lines = _recorded()
+    spans = (lines[-1][0] - lines[0][0] + 1, lines[-1][4] - lines[0][3] + 1)
+    for day in range(days):
+        start = lines[0][5] // DAY_MS * DAY_MS + day * DAY_MS
+        yield start, "".join(_written(_shifted(line, day, spans)) for line in lines).encode()
+
+
 Line = tuple[int, str, str, int, int, int, str]
 
 
@@ -58,6 +67,10 @@ def _shifted(line: Line, day: int, spans: tuple[int, int]) -> Line:
     )
 
 
+def _written(line: Line) -> str:
+    return ",".join(map(str, line)) + "\n"
+
+
 def _land_part(store: ObjectStore, lines: list[Line], first: int, day_start: int) -> None:
     part = lines[first : first + LINES_A_FILE]
     is_last = first + LINES_A_FILE >= len(lines)
@@ -74,9 +87,7 @@ def _land_part(store: ObjectStore, lines: list[Line], first: int, day_start: int
 def _envelopes(part: list[Line], day_start: int) -> Iterator[Envelope]:
     zip_name = f"BTCUSDT-aggTrades-{from_millis(day_start):%Y-%m-%d}.zip"
     for sequence, first in enumerate(range(0, len(part), LINES_A_CHUNK), start=1):
-        body = "".join(
-            ",".join(map(str, line)) + "\n" for line in part[first : first + LINES_A_CHUNK]
-        )
+        body = "".join(map(_written, part[first : first + LINES_A_CHUNK]))
         yield Envelope(
             exchange="binance",
             kind="spot",

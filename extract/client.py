@@ -20,6 +20,7 @@ from extract.verdict import document, require_reachable
 from lake.clock import Clock, SystemClock
 from lake.errors import (
     BannedError,
+    NotPublishedError,
     PermanentExtractError,
     StoppedError,
     TransientExtractError,
@@ -103,16 +104,22 @@ class Client:
 
         return self._persist(request, once)
 
-    def download(self, request: Request, target: Path, verify: Callable[[str], None]) -> None:
+    def download(
+        self, request: Request, target: Path, verify: Callable[[str], None]
+    ) -> Mapping[str, str]:
         """Stream a body to a file; `verify` gets its SHA-256 and may call for another try.
+
+        Returns the answer's headers, their names in small letters.
 
         Raises like `ask`. No more than one block is held in memory.
         """
 
-        def once(host: Host) -> None:
-            verify(self._streamed(request, host, target))
+        def once(host: Host) -> Mapping[str, str]:
+            digest, headers = self._streamed(request, host, target)
+            verify(digest)
+            return headers
 
-        self._persist(request, once)
+        return self._persist(request, once)
 
     def _persist(self, request: Request, once: Callable[[Host], T]) -> T:
         host = self._hosts.of(request.base, self._budgets.get(request.base, Unlimited))
@@ -159,7 +166,9 @@ class Client:
         with response:
             return self._answer(request, response, _read(request, lambda: response.content))
 
-    def _streamed(self, request: Request, host: Host, target: Path) -> str:
+    def _streamed(
+        self, request: Request, host: Host, target: Path
+    ) -> tuple[str, Mapping[str, str]]:
         digest = hashlib.sha256()
         with self._opened(request, host) as response:
             if response.status_code != 200:
@@ -171,7 +180,7 @@ class Client:
                     digest.update(block)
                     file.write(block)
                     self.bytes += len(block)
-        return digest.hexdigest()
+        return digest.hexdigest(), _lowered(response.headers)
 
     def _opened(self, request: Request, host: Host) -> requests.Response:
         headers: Mapping[str, str] = {}
@@ -219,7 +228,7 @@ def _read(request: Request, step: Callable[[], T]) -> T:
 def _require_found(answer: Answer) -> None:
     require_reachable(answer)
     if answer.status == 404:
-        raise PermanentExtractError(
+        raise NotPublishedError(
             "not published yet, or never",
             where=answer.request.url,
             hint="Daily archive files appear on the next day (UTC); check the name and the date.",

@@ -89,6 +89,16 @@ def missing(runs: Iterable[Coverage], from_ms: int, until_ms: int) -> list[Gap]:
     return gaps
 
 
+def lacks(runs: Iterable[Coverage], from_ms: int, until_ms: int) -> bool:
+    """Tell whether any time of [`from_ms`, `until_ms`) lies in no run; ids are not looked at."""
+    cursor = from_ms
+    for run in sorted(runs, key=lambda run: run.from_ms):
+        if run.from_ms > cursor:
+            break
+        cursor = max(cursor, run.until_ms)
+    return cursor < until_ms
+
+
 def missing_ids(
     runs: Iterable[Coverage],
     first_id: int,

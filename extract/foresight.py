@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from extract import archive
+from extract.archive.choice import Span, missing_files
+from extract.archive.window import counted, span_of
 from extract.bars import interval_ms
 from extract.client import Client
-from extract.coverage import DAY_MS, Gap
+from extract.coverage import Gap
 from extract.landing import Landing
 from extract.pages import TradeSource
-from extract.plan import Estimate, Pages, adjoining, by_bars, by_ids, by_time
+from extract.plan import Estimate, Pages, adjoining, both, by_bars, by_ids, by_time
 from extract.sources import trade_source
+from extract.subject import MODES, Subject
 from extract.venues import binance_pages, deribit
-from extract.window import MODES, Source
 from lake.bronze import Dataset
 from lake.clock import to_millis
 from lake.errors import PermanentExtractError, UsageError
 from lake.objects import ObjectStore
 from lake.settings import Settings
 
-#: A day of the archive is its checksum and its zip.
+#: A file of the archive is its checksum and its zip.
 ARCHIVE_REQUESTS = 2
 
 #: First and last ids, both inclusive.
 Ranges = Sequence[tuple[int, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One instrument's dataset in a window: what a task will ask for.
-
-    Attributes:
-        start_ms, end_ms: the window.
-        source: `rest`, or Binance's bulk `archive`.
-    """
-
-    exchange: str
-    kind: str
-    instrument: str
-    dataset: Dataset
-    start_ms: int
-    end_ms: int
-    source: Source = "rest"
 
 
 def weight_per_minute(settings: Settings) -> Mapping[str, int]:
@@ -80,24 +63,59 @@ def foresee(
     Raises:
         UnreachableError, BannedError: as `Client.ask`.
     """
-    end_ms = min(subject.end_ms, to_millis(client.clock.now()))
-    landing = _landing(settings, store, client, subject)
+    now_ms = to_millis(client.clock.now())
+    interval = subject.interval or settings.extract.bar_interval
+    asked = replace(
+        subject,
+        end_ms=min(subject.end_ms, now_ms),
+        interval=interval if subject.dataset == "klines" else "",
+    )
+    landing = _landing(settings, store, client, asked)
+    if asked.source == "rest":
+        return _by_rest(settings, landing, client, asked, probe=probe)
+    span = span_of(landing, asked, now_ms)
+    found = _by_archive(settings, client, asked, span, probe=probe)
+    if asked.source == "archive":
+        return found
+    since = min(max(asked.start_ms, span.until_ms), asked.end_ms)
+    open_days = replace(asked, start_ms=since, source="rest")
+    return both(found, _by_rest(settings, landing, client, open_days, probe=probe))
+
+
+def _by_rest(
+    settings: Settings, landing: Landing, client: Client, subject: Subject, *, probe: bool
+) -> Estimate:
     if subject.dataset == "klines":
-        return _bars(settings, landing, subject, end_ms)
-    if subject.source == "archive":
-        gaps = _days(landing, subject.start_ms, end_ms)
-    else:
-        gaps = list(landing.gaps(subject.start_ms, end_ms)) if subject.start_ms < end_ms else []
+        return _bars(settings, landing, subject)
+    start, end = subject.start_ms, subject.end_ms
+    gaps = list(landing.gaps(start, end)) if start < end else []
+    return _trades(settings, client, subject, adjoining(gaps), probe=probe) if gaps else Estimate()
+
+
+def _by_archive(
+    settings: Settings, client: Client, subject: Subject, span: Span, *, probe: bool
+) -> Estimate:
+    files = list(missing_files(span))
+    gaps = [Gap(file.start_ms, file.until_ms) for file in files]
     if not gaps:
         return Estimate()
-    return _trades(settings, client, subject, adjoining(gaps), probe=probe)
+    pages = binance_pages.archive_pages(settings, subject.dataset)
+    per_file = settings.extract.chunk_limit
+    if subject.dataset == "klines":
+        found = by_bars(pages, gaps, interval_ms(subject.interval), per_file=per_file)
+    else:
+        ranges = _id_ranges(settings, client, subject, adjoining(gaps)) if probe else None
+        now_ms = gaps[-1].until_ms
+        found = _counted(pages, ranges, adjoining(gaps), per_file=per_file, now_ms=now_ms)
+    asked = len(files) * ARCHIVE_REQUESTS
+    return replace(found, requests=asked, weight=0, files=found.files + asked)
 
 
-def _bars(settings: Settings, landing: Landing, subject: Subject, end_ms: int) -> Estimate:
-    interval = settings.extract.bar_interval
-    length = interval_ms(interval)
-    start, end = subject.start_ms - subject.start_ms % length, end_ms - end_ms % length
-    gaps = list(landing.gaps(start, end, interval=interval)) if start < end else []
+def _bars(settings: Settings, landing: Landing, subject: Subject) -> Estimate:
+    length = interval_ms(subject.interval)
+    start = subject.start_ms - subject.start_ms % length
+    end = subject.end_ms - subject.end_ms % length
+    gaps = list(landing.gaps(start, end, interval=subject.interval)) if start < end else []
     if not gaps:
         return Estimate()
     of_venue = binance_pages if subject.exchange == "binance" else deribit
@@ -110,21 +128,9 @@ def _trades(
 ) -> Estimate:
     pages = trade_pages(settings, subject.exchange, subject.kind, subject.dataset)
     ranges = _id_ranges(settings, client, subject, gaps) if probe else None
-    if subject.source == "archive":
-        return _zips(settings, subject, gaps, ranges)
     now_ms = to_millis(client.clock.now())
     per_file = settings.extract.chunk_limit
     return _counted(pages, ranges, gaps, per_file=per_file, now_ms=now_ms)
-
-
-def _zips(
-    settings: Settings, subject: Subject, days: Sequence[Gap], ranges: Ranges | None
-) -> Estimate:
-    pages = binance_pages.archive_pages(settings, subject.dataset)
-    asked = sum((day.until_ms - day.from_ms) // DAY_MS for day in days) * ARCHIVE_REQUESTS
-    per_file = settings.extract.chunk_limit
-    found = _counted(pages, ranges, days, per_file=per_file, now_ms=days[-1].until_ms)
-    return replace(found, requests=asked, weight=0, files=found.files + asked)
 
 
 def _counted(
@@ -159,7 +165,7 @@ def _id_ranges(
     except PermanentExtractError:
         return None  # the run itself says why
     except UsageError:
-        if subject.source != "archive":
+        if subject.source == "rest":
             raise
         return None  # what REST gives only with a key, the archive gives to all
 
@@ -180,12 +186,6 @@ def _id_at(trades: TradeSource, time_ms: int) -> int:
     return newest.id + 1 if newest else 0
 
 
-def _days(landing: Landing, start_ms: int, end_ms: int) -> list[Gap]:
-    """Return the whole UTC days of which anything is missing."""
-    days = ((start, start + DAY_MS) for start in archive.days(start_ms, end_ms))
-    return [Gap(*day) for day in days if any(landing.gaps(*day))]
-
-
 def _landing(settings: Settings, store: ObjectStore, client: Client, subject: Subject) -> Landing:
     return Landing(
         store=store,
@@ -196,5 +196,6 @@ def _landing(settings: Settings, store: ObjectStore, client: Client, subject: Su
         kind=subject.kind,
         dataset=subject.dataset,
         instrument=subject.instrument,
-        mode="history" if subject.dataset == "klines" else MODES[subject.source],
+        mode=MODES[subject.source],
+        counts=counted(subject),
     )

@@ -11,6 +11,7 @@ from typing import Any
 from extract.answer import Answer
 from extract.coverage import Gap, joined, missing, months
 from lake.bronze import (
+    LEVEL,
     BronzeName,
     Coverage,
     Dataset,
@@ -39,6 +40,7 @@ class Landed:
         bytes: body bytes received.
         rows: rows within the covered ids of the created files.
         venue_clock_ms: the exchange's own clock when asked, 0 where it was not asked.
+        republished: archive files held that the exchange has published anew since.
     """
 
     files_created: int = 0
@@ -47,6 +49,7 @@ class Landed:
     bytes: int = 0
     rows: int = 0
     venue_clock_ms: int = 0
+    republished: int = 0
 
     def __add__(self, other: Landed) -> Landed:
         return Landed(
@@ -56,6 +59,7 @@ class Landed:
             self.bytes + other.bytes,
             self.rows + other.rows,
             max(self.venue_clock_ms, other.venue_clock_ms),
+            self.republished + other.republished,
         )
 
 
@@ -84,7 +88,8 @@ class Landing:
     """Where the files of one instrument and dataset go, and in whose name.
 
     `instrument` is empty where the answers are of many instruments; `shown_as` then stands in
-    the file's name. `on_landed` is told the rows of each file that is created.
+    the file's name. `on_landed` is told the rows of each file that is created. `counts` are the
+    modes whose files count as held; its own alone where none is named. `level` is gzip's.
     """
 
     store: ObjectStore
@@ -98,6 +103,8 @@ class Landing:
     mode: Mode
     shown_as: str = ""
     on_landed: Callable[[int], None] = unwatched
+    counts: tuple[Mode, ...] = ()
+    level: int = LEVEL
 
     def land(
         self, pieces: Sequence[Piece], coverage: Coverage, *, rows: int, tag: str = ""
@@ -106,7 +113,7 @@ class Landing:
         name = self.name(coverage, tag)
         moment = self.clock.now()
         envelopes = (self._envelope(piece, n, moment) for n, piece in enumerate(pieces, 1))
-        if not self.store.create(name.key, bronze_bytes(envelopes)):
+        if not self.store.create(name.key, bronze_bytes(envelopes, level=self.level)):
             log.debug("held already file=%s", name.key)
             return Landed(files_held=1)
         log.debug("landed file=%s rows=%d answers=%d", name.key, rows, len(pieces))
@@ -136,7 +143,7 @@ class Landing:
         )
 
     def runs(self, from_ms: int, until_ms: int, *, interval: str = "") -> list[Coverage]:
-        """Return what this landing's own mode holds around a window, as runs of adjoining ids.
+        """Return what counts as held around a window, as runs of adjoining ids.
 
         `interval` is for bars: their tag starts with it.
         """
@@ -147,7 +154,8 @@ class Landing:
         return joined(
             name.coverage
             for name in names
-            if name.mode == self.mode and interval in ("", name.tag.partition("-")[0])
+            if name.mode in (self.counts or (self.mode,))
+            and interval in ("", name.tag.partition("-")[0])
         )
 
     def gaps(self, start_ms: int, end_ms: int, *, interval: str = "") -> Iterator[Gap]:

@@ -177,6 +177,19 @@ def _estimate(pages: Pages, requests: int, rows: int, *, is_bound: bool) -> Esti
     return Estimate(pages.base, asked, asked * pages.weight, rows, rows * pages.row_bytes, is_bound)
 
 
+def both(first: Estimate, second: Estimate) -> Estimate:
+    """Return the sum of two estimates of one task, of which the second's host has the limit."""
+    return Estimate(
+        second.base or first.base,
+        first.requests + second.requests,
+        first.weight + second.weight,
+        first.rows + second.rows,
+        first.bytes + second.bytes,
+        first.is_bound or second.is_bound,
+        first.files + second.files,
+    )
+
+
 def adjoining(gaps: Iterable[Gap]) -> list[Gap]:
     """Join gaps that the turn of a month has cut and that nothing held lies between."""
     found: list[Gap] = []

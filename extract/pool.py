@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,10 +17,10 @@ LEAVE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a task landed, and the task that goes on from it."""
+    """What a task landed, and the tasks that go on from it."""
 
     landed: Landed
-    following: Task | None = None
+    following: Sequence[Task] = ()
 
 
 Task: TypeAlias = Callable[[], Done]
@@ -114,8 +114,8 @@ class _Crew:
         with self._changed:
             self._running -= 1
             self._landed += done.landed
-            if done.following is not None and not any(map(_stops, self._failures)):
-                self._waiting.append(done.following)
+            if not any(map(_stops, self._failures)):
+                self._waiting.extend(done.following)
             self._changed.notify_all()
 
     def _failed(self, error: BaseException) -> None:

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterable
 
-from extract import archive
-from extract.bars import bar_files, first_day, interval_ms
+from extract.archive.window import archive_tasks
+from extract.bars import first_day
 from extract.client import Client
-from extract.coverage import DAY_MS, Gap
 from extract.discovery import Snapshot, ask_snapshot, land_snapshot, requests_of
-from extract.landing import Landed, Landing, Piece, held_names, unwatched
-from extract.pages import TradeSource
-from extract.paging import Pager
+from extract.landing import Landed, Landing, held_names, unwatched
 from extract.plan import EARLIEST_MS
-from extract.sources import bar_source, trade_source
-from lake.bronze import ALL_INSTRUMENTS, Dataset, Mode
+from extract.pool import Done, Task, run_all
+from extract.rest import land_gaps, window_of
+from extract.sources import bar_source
+from extract.subject import MODES, Source, Subject
+from lake.bronze import ALL_INSTRUMENTS, Dataset
 from lake.clock import Clock
 from lake.errors import UsageError
 from lake.objects import ObjectStore
 from lake.settings import Settings
 
 log = logging.getLogger(__name__)
-
-Source = Literal["rest", "archive"]
-MODES: dict[Source, Mode] = {"rest": "history", "archive": "archive"}
 
 
 def extract_instruments(
@@ -105,8 +101,8 @@ def extract_trades(
         run_id: kept in each envelope.
         clock: the process's clock.
         dataset: `trades`, or Binance's `agg_trades`.
-        source: `rest`, or Binance's bulk `archive`. Each counts only what itself has landed, so
-            that the two can be compared.
+        source: `rest`, or Binance's bulk `archive`: each counts only what itself has landed, so
+            that the two can be compared. Of `auto` both count, and one goes on from the other.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
         on_landed: is told the rows of each file that is created.
 
@@ -116,51 +112,49 @@ def extract_trades(
     """
     _require_window(start_ms, end_ms)
     client = client or Client(settings, clock=clock)
-    landing = Landing(
-        store=store,
-        clock=clock,
-        run_id=run_id,
-        region=settings.lake.region,
-        exchange=exchange,
-        kind=kind,
-        dataset=dataset,
-        instrument=instrument,
-        mode=MODES[source],
-        on_landed=on_landed,
-    )
-    before = _sent(client)
-    if source == "archive":
-        landed = _archive_days(client, settings, landing, start_ms, end_ms)
-    else:
-        trades = trade_source(
-            client, settings, exchange=exchange, kind=kind, instrument=instrument, dataset=dataset
-        )
-        landed = _land_trades(trades, settings, landing, start_ms, end_ms)
-    return landed + _sent(client, since=before)
+    subject = Subject(exchange, kind, instrument, dataset, start_ms, end_ms, source)
+    tasks = tasks_of(settings, store, client, subject, run_id=run_id, on_landed=on_landed)
+    return _landed(client, settings, tasks)
 
 
-def bars_since(
-    settings: Settings, store: ObjectStore, client: Client, *, exchange: str, kind: str, name: str
+def listed_since(
+    settings: Settings, client: Client, *, exchange: str, kind: str, instrument: str
 ) -> int:
-    """Return from when on (ms) an instrument's bars are wanted where nobody names a start.
+    """Return when (ms) an instrument's first day with a bar began, by the exchange's own bars.
 
-    That is the first bar held, as names say: the run that landed it began with the first one. Where
-    none is held, the exchange's bars of days tell; of one that has none, the exchange's own age.
+    Of one that has no bar of a day it is the exchanges' own age.
 
     Raises:
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
+    days = bar_source(
+        client, settings, exchange=exchange, kind=kind, instrument=instrument, interval="1d"
+    )
+    first = first_day(days, EARLIEST_MS, days.clock_ms())
+    return EARLIEST_MS if first is None else first
+
+
+def bars_since(
+    settings: Settings,
+    store: ObjectStore,
+    client: Client,
+    *,
+    exchange: str,
+    kind: str,
+    instrument: str,
+) -> int:
+    """Return from when on (ms) an instrument's bars are wanted where nobody names a start.
+
+    That is the first bar held, as names say: the run that landed it began with the first one. Where
+    none is held, the exchange is asked; raises as `listed_since`.
+    """
     interval = settings.extract.bar_interval
-    names = held_names(store, "klines", exchange, kind, name)
+    names = held_names(store, "klines", exchange, kind, instrument)
     tags = (one for one in names if one.mode == "history")
     held = [one.coverage.from_ms for one in tags if one.tag == interval]
     if held:
         return min(held)
-    days = bar_source(
-        client, settings, exchange=exchange, kind=kind, instrument=name, interval="1d"
-    )
-    first = first_day(days, EARLIEST_MS, days.clock_ms())
-    return EARLIEST_MS if first is None else first
+    return listed_since(settings, client, exchange=exchange, kind=kind, instrument=instrument)
 
 
 def extract_bars(
@@ -192,7 +186,7 @@ def extract_bars(
         run_id: kept in each envelope.
         clock: the process's clock.
         interval: such as `1m`; `extract.bar_interval` by default.
-        source: `rest`, or Binance's bulk `archive`.
+        source: as for `extract_trades`.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
         on_landed: is told the rows of each file that is created.
 
@@ -202,91 +196,69 @@ def extract_bars(
     """
     _require_window(start_ms, end_ms)
     interval = interval or settings.extract.bar_interval
-    length = interval_ms(interval)
     client = client or Client(settings, clock=clock)
+    subject = Subject(exchange, kind, instrument, "klines", start_ms, end_ms, source, interval)
+    tasks = tasks_of(settings, store, client, subject, run_id=run_id, on_landed=on_landed)
+    return _landed(client, settings, tasks)
+
+
+def tasks_of(
+    settings: Settings,
+    store: ObjectStore,
+    client: Client,
+    subject: Subject,
+    *,
+    run_id: str,
+    on_landed: Callable[[int], None] = unwatched,
+    on_ended: Callable[[], None] = lambda: None,
+    checks_again: bool = False,
+) -> list[Task]:
+    """Return what lands a subject as tasks for the pool: one by REST, one a file by the archive.
+
+    Args:
+        settings: as for `extract_trades`.
+        store: the lake.
+        client: asks; shared by all tasks.
+        subject: what to land.
+        run_id: kept in each envelope.
+        on_landed: is told the rows of each file that is created.
+        on_ended: is called when all of the subject has landed.
+        checks_again: whether archive files that are held are checked against the archive's
+            present checksums.
+
+    Raises:
+        UsageError: the exchange has no archive.
+    """
     landing = Landing(
         store=store,
-        clock=clock,
+        clock=client.clock,
         run_id=run_id,
         region=settings.lake.region,
-        exchange=exchange,
-        kind=kind,
-        dataset="klines",
-        instrument=instrument,
-        mode=MODES[source],
+        exchange=subject.exchange,
+        kind=subject.kind,
+        dataset=subject.dataset,
+        instrument=subject.instrument,
+        mode=MODES[subject.source],
         on_landed=on_landed,
     )
-    before = _sent(client)
-    if source == "archive":
-        landed = _archive_days(client, settings, landing, start_ms, end_ms, interval=interval)
-    else:
-        start, end = start_ms - start_ms % length, end_ms + -end_ms % length
-        gaps = list(landing.gaps(start, end, interval=interval))
-        landed = _land_bars(client, settings, landing, gaps, interval)
-    return landed + _sent(client, since=before)
-
-
-def _land_trades(
-    trades: TradeSource, settings: Settings, landing: Landing, start_ms: int, end_ms: int
-) -> Landed:
-    gaps = list(landing.gaps(start_ms, end_ms))
-    if not gaps:
-        return Landed()
-    now = trades.clock_ms()
-    pager = Pager(trades, clock_ms=now, ids_per_file=settings.extract.chunk_limit)
-    landed = Landed(venue_clock_ms=now)
-    for gap in gaps:
-        if gap.from_ms >= now:
-            break
-        for file in pager.files(gap):
-            pieces = [Piece.of(page.answer) for page in file.pages]
-            landed += landing.land(pieces, file.coverage, rows=file.rows)
-    return landed
-
-
-def _land_bars(
-    client: Client, settings: Settings, landing: Landing, gaps: list[Gap], interval: str
-) -> Landed:
-    if not gaps:
-        return Landed()
-    bars = bar_source(
-        client,
-        settings,
-        exchange=landing.exchange,
-        kind=landing.kind,
-        instrument=landing.instrument,
-        interval=interval,
-    )
-    now, length = bars.clock_ms(), interval_ms(interval)
-    closed_until = now - now % length
-    landed = Landed(venue_clock_ms=now)
-    for gap in gaps:
-        closed = Gap(gap.from_ms, min(gap.until_ms, closed_until))
-        files = bar_files(
-            bars, closed, length_ms=length, bars_per_file=settings.extract.chunk_limit
+    if subject.source != "rest":
+        return archive_tasks(
+            client, settings, landing, subject, on_ended=on_ended, checks_again=checks_again
         )
-        for file in files:
-            pieces = [Piece.of(page.answer) for page in file.pages]
-            landed += landing.land(pieces, file.coverage, rows=file.rows, tag=interval)
-    return landed
+
+    def once() -> Done:
+        gaps = list(landing.gaps(*window_of(subject), interval=subject.interval))
+        landed = land_gaps(client, settings, landing, subject, gaps)
+        on_ended()
+        return Done(landed)
+
+    return [once]
 
 
-def _archive_days(
-    client: Client,
-    settings: Settings,
-    landing: Landing,
-    start_ms: int,
-    end_ms: int,
-    *,
-    interval: str = "",
-) -> Landed:
-    if landing.exchange != "binance":
-        raise UsageError(f"{landing.exchange} has no bulk archive", hint="Use source=rest.")
-    landed = Landed()
-    for day in archive.days(start_ms, end_ms):
-        if any(landing.gaps(day, day + DAY_MS, interval=interval)):
-            landed += archive.land_day(client, settings, landing, day, interval=interval)
-    return landed
+def _landed(client: Client, settings: Settings, tasks: Iterable[Task]) -> Landed:
+    before = _sent(client)
+    landed = run_all(tasks, settings.extract.workers, halt=client.stop)
+    return landed + _sent(client, since=before)
 
 
 def _sent(client: Client, since: Landed | None = None) -> Landed:

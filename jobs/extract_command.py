@@ -33,6 +33,10 @@ Towards = Annotated[
 FirstDate = Annotated[
     str | None, typer.Option("--first-date", help="reverse: the oldest day that is wanted.")
 ]
+Recheck = Annotated[
+    bool,
+    typer.Option("--recheck", help="Ask for the checksums of archive files again that are held."),
+]
 
 app = typer.Typer(help="Land raw answers in bronze and do nothing else; Spark is not needed.")
 
@@ -49,6 +53,7 @@ def extract(
     end: End = None,
     datasets: Datasets = None,
     source: Source = "rest",
+    recheck: Recheck = False,
     yes: Yes = False,
     sets: Sets = None,
 ) -> None:
@@ -58,6 +63,8 @@ def extract(
     """
     if context.invoked_subcommand:
         return
+    if recheck and source == "rest":
+        raise UsageError("--recheck is of archive files", hint="Add --source archive or auto.")
     lake = open_lake(env, sets or ())
     selection = select(
         lake.settings,
@@ -70,8 +77,9 @@ def extract(
         source=source,
     )
     with exchanges_of(lake.settings) as settings:
-        done = extraction.prepare(lake, settings, selection, yes=yes).run()
-    typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}")
+        done = extraction.prepare(lake, settings, selection, yes=yes, checks_again=recheck).run()
+    changed = f" republished={done.landed.republished}" if recheck else ""
+    typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}{changed}")
 
 
 @app.command()

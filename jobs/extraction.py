@@ -5,25 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import cast
 
 from extract.client import Client
 from extract.discovery import Snapshot, ask_snapshot, requests_of
-from extract.foresight import Subject, foresee, weight_per_minute
+from extract.foresight import foresee, weight_per_minute
 from extract.history.message import Mode
 from extract.history.schedule import Schedule
 from extract.landing import Landed
 from extract.listing import matching
-from extract.plan import EARLIEST_MS, Plan
-from extract.pool import Done, Task, run_all
-from extract.window import (
-    Source,
-    bars_since,
-    extract_bars,
-    extract_instruments,
-    extract_trades,
-)
+from extract.plan import Plan
+from extract.pool import Task, run_all
+from extract.subject import Source, Subject
+from extract.window import bars_since, extract_instruments, listed_since, tasks_of
 from jobs import history, on_celery
 from jobs.approval import require_leave
 from jobs.context import Lake
@@ -73,6 +67,7 @@ class Prepared:
     subjects: Sequence[Subject]
     histories: Sequence[Schedule]
     plan: Plan
+    checks_again: bool = False
 
     def run(self) -> Extraction:
         """Land what bronze has not: instruments first, then trades and bars."""
@@ -82,12 +77,13 @@ class Prepared:
         # the client is shared by the threads: what a task counts of it holds others' requests too
         total = replace(total, requests=client.requests, bytes=client.bytes)
         log.info(
-            "bronze files=%d held=%d requests=%d bytes=%d rows=%d",
+            "bronze files=%d held=%d requests=%d bytes=%d rows=%d republished=%d",
             total.files_created,
             total.files_held,
             total.requests,
             total.bytes,
             total.rows,
+            total.republished,
         )
         return Extraction(total, tuple(found for one in self.chosen for found in one.named))
 
@@ -99,17 +95,29 @@ class Prepared:
         count = len(self.subjects) + len(busy)
         weight = client.used_percent
         with watched(lake.clock, tasks=count, rows_planned=rows, weight=weight) as watch:
-            tasks: list[Task] = [
-                partial(_whole, lake, settings, client, watch, one) for one in self.subjects
-            ]
+            tasks: list[Task] = []
+            for subject in self.subjects:
+                tasks += self._tasks_of(subject, watch)
+            landed = Landed()
             if settings.workers.home == "celery":
                 messages = [message for one in busy for message in one.messages]
                 landed = on_celery.run(lake, settings, messages, watch)
             else:
-                landed = Landed()
                 for one in busy:
                     tasks += history.tasks(lake, settings, client, one, watch)
             return landed + run_all(tasks, settings.extract.workers, halt=client.stop)
+
+    def _tasks_of(self, subject: Subject, watch: Watch) -> list[Task]:
+        return tasks_of(
+            self.settings,
+            self.lake.store,
+            self.client,
+            subject,
+            run_id=self.lake.run_id,
+            on_landed=watch.landed,
+            on_ended=watch.task_done,
+            checks_again=self.checks_again,
+        )
 
 
 def prepare(
@@ -119,6 +127,7 @@ def prepare(
     *,
     yes: bool = False,
     mode: Mode | None = None,
+    checks_again: bool = False,
 ) -> Prepared:
     """Find what the selection names, plan it, and get leave for it.
 
@@ -129,99 +138,112 @@ def prepare(
         yes: start a run however big its plan is.
         mode: load trades by id that way, and nothing else. None loads windows of time, and by id,
             upwards, what has no start.
+        checks_again: ask for the checksums of the archive files that are held, too.
 
     Raises:
         UsageError: an instrument is unknown, the replay does not hold what is asked for, or a big
             run has nobody's leave.
     """
-    client = Client(settings, clock=lake.clock)
-    chosen = [choose(lake, settings, client, selection, one) for one in selection.segments]
-    by_id = [
-        one
-        for each in chosen
-        for one in _histories(lake, settings, client, selection, each, mode=mode)
-    ]
+    scope = _Scope(lake, settings, Client(settings, clock=lake.clock), selection)
+    chosen = [scope.choose(one) for one in selection.segments]
+    by_id = [one for each in chosen for one in scope.histories(each, mode)]
+    windows = chosen if mode is None else []
     subjects = [
         subject
-        for one in (chosen if mode is None else ())
+        for one in windows
         for name in one.instruments
-        for subject in _subjects(lake, settings, client, selection, one.segment, instrument=name)
+        for subject in scope.subjects(one.segment, name)
     ]
-    plan = _plan(lake, settings, client, subjects, by_id)
+    plan = scope.plan(subjects, by_id)
     require_leave(plan, settings, yes=yes)
-    return Prepared(lake, settings, client, chosen, subjects, by_id, plan)
+    return Prepared(lake, settings, scope.client, chosen, subjects, by_id, plan, checks_again)
 
 
-def _histories(
-    lake: Lake,
-    settings: Settings,
-    client: Client,
-    selection: Selection,
-    chosen: Chosen,
-    *,
-    mode: Mode | None,
-) -> Sequence[Schedule]:
-    """Return what is loaded by id: all trades where a mode is given, else those without a start."""
-    segment = chosen.segment
-    names = selection.datasets or default_datasets(settings, segment)
-    if mode is None:
-        names = [name for name in names if _has_history(selection, name)]
-    elif not selection.datasets:
-        names = names[:1]
-    found = history.schedules(
-        lake,
-        settings,
-        client,
-        selection,
-        segment,
-        instruments=chosen.instruments,
-        datasets=names,
-        mode=mode or "start",
-    )
-    return list(found)
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A run in the making: what is wanted, and who is asked for it."""
 
+    lake: Lake
+    settings: Settings
+    client: Client
+    selection: Selection
 
-def _has_history(selection: Selection, dataset: str) -> bool:
-    """Tell whether a dataset is loaded by id from its first trade on."""
-    is_open = selection.start is None and selection.source == "rest"
-    return is_open and dataset in history.OF_TRADES
+    def choose(self, segment: Segment) -> Chosen:
+        """Find the wanted instruments among all that the exchange has; nothing lands yet."""
+        requests = requests_of(self.settings, segment.exchange, segment.kind)
+        snapshot = ask_snapshot(self.client, segment.exchange, requests)
+        if is_replayed(self.lake.settings, segment, self.selection.source):
+            require_held(self.lake.settings, self.selection, segment, snapshot.listings)
+        return Chosen(segment, snapshot, matching(segment.instruments, snapshot.listings))
 
-
-def _plan(
-    lake: Lake,
-    settings: Settings,
-    client: Client,
-    subjects: Sequence[Subject],
-    histories: Sequence[Schedule],
-) -> Plan:
-    """Return what the tasks will ask for, after a few questions for ids."""
-    probe = sum(subject.dataset != "klines" for subject in subjects) <= PROBED
-    estimates = [
-        replace(
-            foresee(settings, lake.store, client, subject, probe=probe),
-            of=(subject.exchange, subject.kind, subject.instrument, subject.dataset),
+    def histories(self, chosen: Chosen, mode: Mode | None) -> list[Schedule]:
+        """Return what is loaded by id: trades where a mode is given, else those without a start."""
+        names = self._datasets(chosen.segment)
+        if mode is None:
+            names = [name for name in names if self._has_history(name)]
+        elif not self.selection.datasets:
+            names = names[:1]
+        found = history.schedules(
+            self.lake,
+            self.settings,
+            self.client,
+            self.selection,
+            chosen.segment,
+            instruments=chosen.instruments,
+            datasets=names,
+            mode=mode or "start",
         )
-        for subject in subjects
-    ]
-    estimates += [history.estimate(settings, one) for one in histories]
-    plan = Plan([part for part in estimates if part.requests], weight_per_minute(settings))
-    log.info("plan %s", plan)
-    return plan
+        return list(found)
 
+    def subjects(self, segment: Segment, instrument: str) -> list[Subject]:
+        """Return the window tasks of one instrument; the instruments themselves land apart."""
+        end = self.selection.end or self.lake.clock.now()
+        return [
+            Subject(
+                segment.exchange,
+                segment.kind,
+                instrument,
+                cast("Dataset", dataset),
+                self._start_ms(segment, instrument, dataset),
+                to_millis(end),
+                cast("Source", self.selection.source_of(dataset)),
+                self.settings.extract.bar_interval if dataset == "klines" else "",
+            )
+            for dataset in self._datasets(segment)
+            if dataset != "instruments" and not self._has_history(dataset)
+        ]
 
-def choose(
-    lake: Lake, settings: Settings, client: Client, selection: Selection, segment: Segment
-) -> Chosen:
-    """Find the wanted instruments among all that the exchange has; nothing lands yet.
+    def plan(self, subjects: Sequence[Subject], histories: Sequence[Schedule]) -> Plan:
+        """Return what the tasks will ask for, after a few questions for ids."""
+        probe = sum(subject.dataset != "klines" for subject in subjects) <= PROBED
+        estimates = [
+            replace(
+                foresee(self.settings, self.lake.store, self.client, subject, probe=probe),
+                of=(subject.exchange, subject.kind, subject.instrument, subject.dataset),
+            )
+            for subject in subjects
+        ]
+        estimates += [history.estimate(self.settings, one) for one in histories]
+        asked = [part for part in estimates if part.requests]
+        plan = Plan(asked, weight_per_minute(self.settings))
+        log.info("plan %s", plan)
+        return plan
 
-    Raises:
-        UsageError: an instrument is unknown, or the replay holds nothing of it.
-    """
-    requests = requests_of(settings, segment.exchange, segment.kind)
-    snapshot = ask_snapshot(client, segment.exchange, requests)
-    if is_replayed(lake.settings, segment, selection.source):
-        require_held(lake.settings, selection, segment, snapshot.listings)
-    return Chosen(segment, snapshot, matching(segment.instruments, snapshot.listings))
+    def _datasets(self, segment: Segment) -> Sequence[str]:
+        return self.selection.datasets or default_datasets(self.settings, segment)
+
+    def _has_history(self, dataset: str) -> bool:
+        """Tell whether a dataset is loaded by id from its first trade on."""
+        is_open = self.selection.start is None and self.selection.source == "rest"
+        return is_open and dataset in history.OF_TRADES
+
+    def _start_ms(self, segment: Segment, instrument: str, dataset: str) -> int:
+        if self.selection.start is not None:
+            return to_millis(self.selection.start)
+        venue = {"exchange": segment.exchange, "kind": segment.kind, "instrument": instrument}
+        if dataset == "klines":
+            return bars_since(self.settings, self.lake.store, self.client, **venue)
+        return listed_since(self.settings, self.client, **venue)
 
 
 def land_snapshot(lake: Lake, settings: Settings, client: Client, chosen: Chosen) -> Landed:
@@ -235,84 +257,4 @@ def land_snapshot(lake: Lake, settings: Settings, client: Client, chosen: Chosen
         clock=lake.clock,
         client=client,
         snapshot=chosen.snapshot,
-    )
-
-
-def _subjects(
-    lake: Lake,
-    settings: Settings,
-    client: Client,
-    selection: Selection,
-    segment: Segment,
-    *,
-    instrument: str,
-) -> list[Subject]:
-    """Return the window tasks of one instrument; instruments themselves have landed already."""
-    end = selection.end or lake.clock.now()
-    return [
-        Subject(
-            segment.exchange,
-            segment.kind,
-            instrument,
-            cast("Dataset", dataset),
-            _start_ms(
-                lake,
-                settings,
-                client,
-                selection,
-                segment,
-                instrument=instrument,
-                dataset=dataset,
-            ),
-            to_millis(end),
-            cast("Source", selection.source if dataset != "klines" else "rest"),
-        )
-        for dataset in selection.datasets or default_datasets(settings, segment)
-        if dataset != "instruments" and not _has_history(selection, dataset)
-    ]
-
-
-def _start_ms(
-    lake: Lake,
-    settings: Settings,
-    client: Client,
-    selection: Selection,
-    segment: Segment,
-    *,
-    instrument: str,
-    dataset: str,
-) -> int:
-    if selection.start is not None:
-        return to_millis(selection.start)
-    if dataset != "klines":
-        return EARLIEST_MS
-    venue = {"exchange": segment.exchange, "kind": segment.kind, "name": instrument}
-    return bars_since(settings, lake.store, client, **venue)
-
-
-def _whole(lake: Lake, settings: Settings, client: Client, watch: Watch, subject: Subject) -> Done:
-    landed = _land_one(lake, settings, client, watch, subject)
-    watch.task_done()
-    return Done(landed)
-
-
-def _land_one(
-    lake: Lake, settings: Settings, client: Client, watch: Watch, subject: Subject
-) -> Landed:
-    if subject.dataset == "klines":
-        extract = partial(extract_bars, settings, lake.store)
-    else:
-        extract = partial(
-            extract_trades, settings, lake.store, dataset=subject.dataset, source=subject.source
-        )
-    return extract(
-        exchange=subject.exchange,
-        kind=subject.kind,
-        instrument=subject.instrument,
-        start_ms=subject.start_ms,
-        end_ms=subject.end_ms,
-        run_id=lake.run_id,
-        clock=lake.clock,
-        client=client,
-        on_landed=watch.landed,
     )

@@ -96,7 +96,7 @@ def tasks(
         def once() -> Done:
             landed, following = work(message, settings, lake.store, client, on_landed=watch.landed)
             if following is not None:
-                return Done(landed, task(following))
+                return Done(landed, [task(following)])
             open_chains[0] -= 1
             if not open_chains[0]:
                 watch.task_done()

@@ -26,9 +26,16 @@ End = Annotated[str | None, typer.Option("--end", "-e", help="ISO 8601 or UNIX m
 Datasets = Annotated[
     str | None, typer.Option(help="instruments, trades, agg_trades, klines; parted by commas.")
 ]
-Source = Annotated[str, typer.Option(help="Where trades come from: rest or archive.")]
+Source = Annotated[
+    str,
+    typer.Option(
+        help="rest; archive: Binance's bulk files of closed days; auto: the archive for the days"
+        " that are published, REST for the rest. Bars come by REST unless --datasets names klines."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Run without asking, however much it is.")]
 
+SOURCES = ("rest", "archive", "auto")
 DATASETS = ("instruments", "trades", "agg_trades", "klines")
 KINDS = {
     "binance": ("spot", "usdm", "coinm"),
@@ -58,6 +65,7 @@ class Selection:
         start: included; None means since the listing.
         end: excluded; None means until now.
         datasets: None means what the environment takes by default.
+        source: where trades come from, and bars that `datasets` names: `rest`, `archive`, `auto`.
     """
 
     segments: tuple[Segment, ...]
@@ -65,6 +73,14 @@ class Selection:
     end: datetime | None
     datasets: tuple[str, ...] | None
     source: str
+
+    def source_of(self, dataset: str) -> str:
+        """Return where a dataset comes from.
+
+        Bars that nobody named come by REST: the certificate compares with them.
+        """
+        unnamed = dataset == "klines" and not self.datasets
+        return "rest" if unnamed else self.source
 
 
 def select(
@@ -87,8 +103,8 @@ def select(
     last = moment(end or settings.window.end, "--end")
     if first is not None and last is not None and last <= first:
         raise UsageError(f"--end {last.isoformat()} is not after --start {first.isoformat()}")
-    if source not in ("rest", "archive"):
-        raise UsageError(f"--source is rest or archive, was '{source}'")
+    if source not in SOURCES:
+        raise UsageError(f"--source is {', '.join(SOURCES)}, was '{source}'")
     segments = tuple(_segments(settings, exchange, kind, _names(instruments)))
     if not segments:
         raise _nothing_selected(settings, exchange, kind)

@@ -21,7 +21,7 @@ def is_replayed(settings: Settings, segment: Segment, source: str) -> bool:
         return settings.exchanges.deribit.rest_url == REPLAY
     venue = settings.exchanges.binance
     addresses = {getattr(venue, segment.kind).rest_url}
-    return addresses | ({venue.archive_url} if source == "archive" else set()) == {REPLAY}
+    return addresses | ({venue.archive_url} if source != "rest" else set()) == {REPLAY}
 
 
 def require_held(
@@ -73,7 +73,7 @@ def _any(
 
 def _covers(one: Stock, selection: Selection) -> bool:
     start, end = selection.start, selection.end
-    if selection.source == "archive" and one.dataset != "klines":
+    if selection.source_of(one.dataset) == "archive":
         # whole days are fetched, and a day that is not served fails
         day = one.start.replace(hour=0, minute=0, second=0, microsecond=0)
         inside = start and end and day <= start and end <= day + timedelta(days=1)

@@ -10,6 +10,7 @@
     │   ├── BannedError             exit 4   the exchange has banned this address: everything stops
     │   ├── StoppedError            exit 130 somebody has stopped the run
     │   └── PermanentExtractError   exit 1   asking again would give the same answer
+    │       └── NotPublishedError   exit 1   the archive has no such file
     ├── BronzeError                 exit 1   a landed file breaks the contract of bronze
     └── StorageError                exit 1   the store or a table can't be read or written
         └── LeaseError              exit 1   another job is writing this table
@@ -99,6 +100,10 @@ class StoppedError(ExtractError):
 
 class PermanentExtractError(ExtractError):
     """Asking again would give the same answer: a bad symbol, a bad parameter, a missing key."""
+
+
+class NotPublishedError(PermanentExtractError):
+    """The archive has no such file: not yet, or never."""
 
 
 class BronzeError(CandlelakeError):

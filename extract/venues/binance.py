@@ -240,11 +240,13 @@ def _unified(entry: Mapping[str, Any]) -> str:
     )
 
 
-def archive_path(kind: str, dataset: Dataset, symbol: str, day: str, interval: str) -> str:
-    """Return the path of a daily archive file, `day` as YYYY-MM-DD.
+def archive_path(kind: str, dataset: Dataset, symbol: str, period: str, interval: str) -> str:
+    """Return the path of an archive file: of a day (YYYY-MM-DD), or of a month (YYYY-MM).
 
     Source: the folder rules in github.com/binance/binance-public-data.
     """
-    name = {"trades": "trades", "agg_trades": "aggTrades", "klines": interval}[dataset]
-    folder = f"klines/{symbol}/{interval}" if dataset == "klines" else f"{name}/{symbol}"
-    return f"/data/{MARKETS[kind].archive}/daily/{folder}/{symbol}-{name}-{day}.zip"
+    length = "1mo" if interval == "1M" else interval
+    name = {"trades": "trades", "agg_trades": "aggTrades", "klines": length}[dataset]
+    folder = f"klines/{symbol}/{name}" if dataset == "klines" else f"{name}/{symbol}"
+    often = "monthly" if len(period) == len("YYYY-MM") else "daily"
+    return f"/data/{MARKETS[kind].archive}/{often}/{folder}/{symbol}-{name}-{period}.zip"

@@ -10,10 +10,14 @@ from lake.bronze import Dataset
 from lake.settings import Settings
 
 #: More rows than Binance's busiest instrument has had in a day.
-ROWS_PER_DAY: Mapping[str, int] = {"trades": 40_000_000, "agg_trades": 15_000_000}
+ROWS_PER_DAY: Mapping[str, int] = {
+    "trades": 40_000_000,
+    "agg_trades": 15_000_000,
+    "klines": 86_400,
+}
 #: Body bytes of a row over REST, and of its zipped line in the archive.
 ROW_BYTES: Mapping[str, int] = {"trades": 160, "agg_trades": 125, "klines": 180}
-ZIPPED_ROW_BYTES: Mapping[str, int] = {"trades": 16, "agg_trades": 14}
+ZIPPED_ROW_BYTES: Mapping[str, int] = {"trades": 16, "agg_trades": 14, "klines": 60}
 
 
 def trade_pages(settings: Settings, kind: str, dataset: Dataset) -> Pages:

@@ -8,7 +8,8 @@ from typing import Any
 
 from extract.client import Client
 from extract.landing import Landed
-from extract.window import Source, extract_bars, extract_instruments, extract_trades
+from extract.subject import Source
+from extract.window import extract_bars, extract_instruments, extract_trades
 from lake.bronze import Dataset, parse_name, read_lines
 from lake.objects import ObjectStore
 from lake.settings import Settings

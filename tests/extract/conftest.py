@@ -13,6 +13,8 @@ from extract.host import Hosts
 from extract.replay.exchange import ReplayExchange
 from lake.objects import FolderStore
 from lake.settings import Settings, load_settings
+from tests.extract.asking import Extraction
+from tests.extract.small_server import SmallServer
 
 NOON = datetime(2025, 9, 3, 12, tzinfo=UTC)
 
@@ -95,3 +97,26 @@ def client_of(hosts: Hosts, clock: SleepingClock) -> Callable[[Settings], Client
         return Client(settings, clock=clock, hosts=hosts)
 
     return make
+
+
+Open = Callable[..., Extraction]
+
+
+@pytest.fixture
+def opened(
+    store: FolderStore, settings_of: MakeSettings, clock: SleepingClock, hosts: Hosts
+) -> Open:
+    """What opens a lake whose archive is a small server, or whose exchange is the replay's."""
+
+    def open_(
+        server: SmallServer | ReplayExchange, *overrides: str, kind: str = "spot"
+    ) -> Extraction:
+        if isinstance(server, SmallServer):
+            overrides += (f"exchanges.binance.archive_url={server.url}",)
+            settings = settings_of(None, *overrides)
+        else:
+            settings = settings_of(server, *overrides)
+        client = Client(settings, clock=clock, hosts=hosts)
+        return Extraction(settings, store, client, kind=kind)
+
+    return open_

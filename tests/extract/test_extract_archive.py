@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import tracemalloc
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from extract.archive import published_sum
-from extract.client import Client
-from extract.host import Hosts
+from extract.archive.zips import published_sum
 from extract.replay.exchange import ReplayExchange
 from lake.bronze import Coverage, Dataset, parse_name
 from lake.errors import PermanentExtractError, UnreachableError, UsageError
-from lake.objects import FolderStore, ObjectStore
+from lake.objects import ObjectStore
 from lake.settings import Settings
 from tests.extract.asking import Extraction, bodies, lines
-from tests.extract.conftest import SleepingClock
+from tests.extract.bulk import agg_line, serving, zipped
+from tests.extract.conftest import Open
 from tests.extract.small_server import Scripted, SmallServer
 
 DAY, NEXT_DAY = 1704067200000, 1704153600000
@@ -30,44 +27,6 @@ AGG_HEADER = (
 )
 RECORDED = Path(__file__).parents[2] / "recordings" / "BTCUSDT-aggTrades-2024-01-01.zip"
 MakeSettings = Callable[..., Settings]
-Open = Callable[..., Extraction]
-
-
-@pytest.fixture
-def opened(
-    store: FolderStore, settings_of: MakeSettings, clock: SleepingClock, hosts: Hosts
-) -> Open:
-    def open_(
-        server: SmallServer | ReplayExchange, *overrides: str, kind: str = "spot"
-    ) -> Extraction:
-        if isinstance(server, SmallServer):
-            overrides += (f"exchanges.binance.archive_url={server.url}",)
-            settings = settings_of(None, *overrides)
-        else:
-            settings = settings_of(server, *overrides)
-        client = Client(settings, clock=clock, hosts=hosts)
-        return Extraction(settings, store, client, kind=kind)
-
-    return open_
-
-
-def zipped(text: str, name: str = "day.csv") -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, text)
-    return made.getvalue()
-
-
-def serving(content: bytes, sha256: str | None = None) -> Callable[[str], Scripted]:
-    """Serve `content` as every zip, with its checksum or a wrong one."""
-
-    def route(path: str) -> Scripted:
-        name = path.rpartition("/")[2].removesuffix(".CHECKSUM")
-        digest = sha256 or hashlib.sha256(content).hexdigest()
-        checksum = f"{digest}  {name}\n".encode()
-        return Scripted(checksum if path.endswith(".CHECKSUM") else content)
-
-    return route
 
 
 def parts(store: ObjectStore) -> list[Coverage]:
@@ -76,10 +35,6 @@ def parts(store: ObjectStore) -> list[Coverage]:
 
 def in_order(store: ObjectStore) -> list[str]:
     return sorted(bodies(store), key=lambda key: parse_name(key).coverage)
-
-
-def agg_line(number: int, time: int) -> str:
-    return f"{number},42000.01,0.5,{number},{number},{time},True,True\n"
 
 
 def test_zip_and_checksum_land_untouched_and_the_lines_unchanged(opened: Open) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from extract.client import Client
 from extract.coverage import Gap
-from extract.foresight import Subject, foresee, weight_per_minute
+from extract.foresight import foresee, weight_per_minute
 from extract.plan import (
     Estimate,
     Pages,
@@ -23,6 +23,7 @@ from extract.plan import (
     sized,
 )
 from extract.replay.exchange import ReplayExchange
+from extract.subject import Subject
 from lake.bronze import Dataset
 from lake.errors import UsageError
 from lake.objects import FolderStore
@@ -251,6 +252,29 @@ def test_the_archive_is_two_answers_a_day_and_counts_zipped_bytes(foreseen: Fore
     found = foreseen(Subject("binance", "usdm", "BTCUSDT", "agg_trades", *window, "archive"))
 
     assert (found.requests, found.weight, found.bytes) == (4, 0, 2 * 15_000_000 * 14)
+
+
+def test_a_month_of_the_archive_is_two_answers(foreseen: Foreseen) -> None:
+    month = (JAN_1, JAN_1 + 31 * DAY_MS)
+
+    found = foreseen(Subject("binance", "usdm", "BTCUSDT", "klines", *month, "archive", "1m"))
+
+    assert (found.requests, found.weight, found.rows) == (2, 0, 31 * 1440)
+
+
+def test_auto_is_the_archives_closed_days_and_the_rest_by_rest(foreseen: Foreseen) -> None:
+    """The clock stands at noon of 2025-09-03."""
+    noon = 1_756_900_800_000
+    window = (noon - 3 * DAY_MS // 2, noon)
+    by_rest = foreseen(
+        Subject("binance", "spot", "BTCUSDT", "klines", noon - DAY_MS // 2, noon, "rest", "1m")
+    )
+
+    found = foreseen(Subject("binance", "spot", "BTCUSDT", "klines", *window, "auto", "1m"))
+
+    assert found.rows == 1440 + 720
+    assert found.requests == 2 + by_rest.requests
+    assert (found.base, found.weight) == (by_rest.base, by_rest.weight)
 
 
 def test_a_missing_key_is_said_before_anything_is_asked(foreseen: Foreseen) -> None:

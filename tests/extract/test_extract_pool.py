@@ -64,7 +64,7 @@ def test_tasks_run_side_by_side() -> None:
 
 def test_a_task_is_followed_by_the_one_that_it_names() -> None:
     def counting(left: int) -> Task:
-        return lambda: Done(Landed(rows=1), counting(left - 1) if left else None)
+        return lambda: Done(Landed(rows=1), [counting(left - 1)] if left else [])
 
     assert run_all([counting(9), counting(4)], 3).rows == 15
 
@@ -80,7 +80,7 @@ def test_after_a_ban_nothing_follows() -> None:
         worked.append(1)
         banned.wait(5)
         threading.Event().wait(0.05)
-        return Done(Landed(), endless)
+        return Done(Landed(), [endless])
 
     with pytest.raises(BannedError):
         run_all([endless, is_banned], 2)

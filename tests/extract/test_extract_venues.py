@@ -342,7 +342,7 @@ def test_bars_without_a_start_begin_with_the_first_one_and_then_with_the_first_h
     own_exchange: ReplayExchange, opened: Open, venue: str, name: str
 ) -> None:
     asked = opened(own_exchange, venue, "extract.bar_interval=1h")
-    listing = {"exchange": asked.exchange, "kind": asked.kind, "name": name}
+    listing = {"exchange": asked.exchange, "kind": asked.kind, "instrument": name}
 
     since = bars_since(asked.settings, asked.store, asked.client, **listing)
 

@@ -88,6 +88,7 @@ def required(*overrides: str, **options: str) -> None:
             {"source": "archive", "datasets": "klines", "end": "2017-01-02", "start": "2017-01-01"},
             "no klines",
         ),
+        ({"source": "archive", "datasets": "klines"}, "in the archive"),
     ],
 )
 def test_what_the_recordings_lack_is_said(options: dict[str, str], lacking: str) -> None:
@@ -103,6 +104,8 @@ def test_what_the_recordings_lack_is_said(options: dict[str, str], lacking: str)
     [
         {},
         {"source": "archive"},
+        {"source": "auto"},
+        {"source": "auto", "datasets": "klines"},
         {"instruments": "*"},
         {"instruments": "ETH/USDT", "start": "2025-09-01", "end": "2025-09-02"},
         {"datasets": "instruments", "instruments": "SOLUSDT"},

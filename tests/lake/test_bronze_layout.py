@@ -98,6 +98,15 @@ def test_a_text_body_comes_back_byte_for_byte_from_one_line(body: bytes) -> None
     assert only_record(with_body(body))["body"] == body
 
 
+@given(st.text(st.characters(max_codepoint=0x200), max_size=40))
+def test_a_body_is_written_as_any_writer_of_json_would(text: str) -> None:
+    line = to_line(with_body(text.encode()))
+
+    record = json.loads(line)
+    assert line == json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    assert record["body"] == text
+
+
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"\xed\xa0\x80", b"\x1f\x8b\x08\x00", b"ok\x80"])
 def test_a_body_that_is_not_utf8_is_kept_in_base64(body: bytes) -> None:
     record = json.loads(to_line(with_body(body)))

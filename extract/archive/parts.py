@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
+from extract.archive.file import ArchiveFile
 from extract.landing import Piece
 from extract.pages import Row
 from lake.bronze import Coverage, Dataset
 from lake.errors import PermanentExtractError
 
 LINES_PER_PIECE = 2000
+#: What is inflated at a time, in bytes.
+INFLATED = 1 << 18
 #: Spot times are in microseconds from 2025-01-01; told apart value by value.
 MICROSECONDS_FROM = 10**15
 #: The column of a line's time; of klines it is the id too.
@@ -24,24 +29,21 @@ TIME_COLUMNS = {"agg_trades": 5, "trades": 4, "klines": 0}
 
 @dataclass(frozen=True, slots=True)
 class ArchiveZip:
-    """A verified daily zip.
+    """A verified zip.
 
     Attributes:
         path: where it lies on this machine.
         key: its key in bronze.
         sha256: its SHA-256, verified.
         received: when it entered the process.
-        dataset: what its lines are.
-        start_ms, until_ms: the UTC day.
+        file: what it is of.
     """
 
     path: Path
     key: str
     sha256: str
     received: datetime
-    dataset: Dataset
-    start_ms: int
-    until_ms: int
+    file: ArchiveFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Lines of one part, the number of the first (from 1), and its first and last row."""
+    """Lines of one part in pieces, the number of the first (from 1), and the outer rows."""
 
     first_line: int
-    lines: Sequence[bytes]
+    pieces: Sequence[bytes]
     first: Row | None
     last: Row | None
     rows: int
@@ -79,9 +81,11 @@ def parts(source: ArchiveZip, lines_per_part: int) -> Iterator[Part]:
                 raise PermanentExtractError(
                     f"the zip holds {len(members)} files instead of one", where=source.key
                 )
-            with archive.open(members[0]) as lines:
-                yield from _parts(source, _blocks(lines, source.dataset, lines_per_part))
-    except zipfile.BadZipFile as error:
+            with archive.open(members[0]) as member:
+                # the member reads lines one by one in Python; a buffer before it does it in C
+                lines = io.BufferedReader(member, INFLATED)  # type: ignore[type-var]
+                yield from _parts(source, _blocks(lines, source.file.dataset, lines_per_part))
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise PermanentExtractError(
             f"the archive file is no zip: {error}",
             where=source.key,
@@ -89,14 +93,30 @@ def parts(source: ArchiveZip, lines_per_part: int) -> Iterator[Part]:
         ) from error
 
 
-def _blocks(lines: IO[bytes], dataset: Dataset, size: int) -> Iterator[_Block]:
+def _blocks(lines: BinaryIO, dataset: Dataset, size: int) -> Iterator[_Block]:
     first_line = 1
-    while block := list(islice(lines, size)):
-        header = first_line == 1 and not block[0][:1].isdigit()
-        first = next(_rows(block, dataset), None)
-        last = next(_rows(reversed(block), dataset), None)
-        yield _Block(first_line, block, first, last, len(block) - header)
-        first_line += len(block)
+    while pieces := list(_cut(lines, size)):
+        count = sum(map(_lines, pieces))
+        header = first_line == 1 and not pieces[0][:1].isdigit()
+        onwards = chain.from_iterable(map(io.BytesIO, pieces))
+        backwards = chain.from_iterable(reversed(one.splitlines()) for one in reversed(pieces))
+        first = next(_rows(onwards, dataset), None)
+        last = next(_rows(backwards, dataset), None)
+        yield _Block(first_line, pieces, first, last, count - header)
+        first_line += count
+
+
+def _cut(lines: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield the next `size` lines in pieces; only the last piece of all is shorter."""
+    for taken in range(0, size, LINES_PER_PIECE):
+        piece = b"".join(islice(lines, min(LINES_PER_PIECE, size - taken)))
+        if not piece:
+            return
+        yield piece
+
+
+def _lines(piece: bytes) -> int:
+    return piece.count(b"\n") + (not piece.endswith(b"\n"))
 
 
 def _rows(lines: Iterable[bytes], dataset: Dataset) -> Iterator[Row]:
@@ -136,28 +156,33 @@ def _covered(
     source: ArchiveZip, block: _Block | None, following: _Block | None, *, opening: bool
 ) -> Coverage:
     first, last = (block.first, block.last) if block else (None, None)
-    first, last = first or Row(0, source.start_ms), last or Row(-1, source.start_ms)
+    start_ms, until_ms = source.file.start_ms, source.file.until_ms
+    first, last = first or Row(0, start_ms), last or Row(-1, start_ms)
     ahead = following.first if following else None
-    if source.dataset == "klines":
-        from_ms = source.start_ms if opening else first.id
-        until_ms = ahead.id if ahead else source.until_ms
+    if source.file.dataset == "klines":
+        from_ms = start_ms if opening else first.id
+        until_ms = ahead.id if ahead else until_ms
         return Coverage(from_ms, until_ms - 1, from_ms, until_ms)
     return Coverage(
         first.id,
         ahead.id - 1 if ahead else last.id,
         # trades of its first millisecond may lie in the part before
-        source.start_ms if opening else min(first.time_ms + 1, source.until_ms - 1),
-        last.time_ms if following else source.until_ms,
+        start_ms if opening else max(start_ms, min(first.time_ms + 1, until_ms - 1)),
+        max(start_ms, min(last.time_ms, until_ms)) if following else until_ms,
     )
 
 
 def _pieces(source: ArchiveZip, block: _Block) -> list[Piece]:
     return [
         Piece(
-            {"zip": source.key, "sha256": source.sha256, "first_line": block.first_line + start},
+            {
+                "zip": source.key,
+                "sha256": source.sha256,
+                "first_line": block.first_line + place * LINES_PER_PIECE,
+            },
             200,
             source.received,
-            b"".join(block.lines[start : start + LINES_PER_PIECE]),
+            body,
         )
-        for start in range(0, len(block.lines), LINES_PER_PIECE)
+        for place, body in enumerate(block.pieces)
     ]

@@ -1,0 +1,1 @@
+"""Binance's bulk archive: verified zips land untouched, by day or month, their lines as parts."""

@@ -1,0 +1,34 @@
+"""What a task of a run is of: one instrument's dataset in a window, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lake.bronze import Dataset, Mode
+
+Source = Literal["rest", "archive", "auto"]
+#: What a file that lands this way is named by; of `auto`, its own files of REST.
+MODES: dict[Source, Mode] = {"rest": "history", "archive": "archive", "auto": "history"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One instrument's dataset in a window: what a task will ask for.
+
+    Attributes:
+        exchange, kind, instrument, dataset: whose and what.
+        start_ms, end_ms: the window.
+        source: `rest`, Binance's bulk `archive`, or `auto`: the archive for the days that have
+            closed and are published, REST for the rest.
+        interval: of klines, else empty.
+    """
+
+    exchange: str
+    kind: str
+    instrument: str
+    dataset: Dataset
+    start_ms: int
+    end_ms: int
+    source: Source = "rest"
+    interval: str = ""

@@ -153,6 +153,19 @@ def test_an_empty_day_between_others_is_not_asked_for_again(opened: Open) -> Non
     assert (again.requests, again.files_held) == (0, 0)
 
 
+def test_empty_days_hide_no_day_between_them(opened: Open) -> None:
+    """Names of empty days have no ids, so they can't be placed among the others."""
+    files = january() | {of_day(3): zipped(""), of_day(5): zipped("")}
+    with SmallServer(route=publishing(files)) as server:
+        spot = opened(server)
+        for day in (1, 3, 5):
+            start = JAN_1 + (day - 1) * DAY_MS
+            spot.trades("BTCUSDT", start, start + DAY_MS, source="archive")
+        landed = spot.trades("BTCUSDT", JAN_1, JAN_1 + 5 * DAY_MS, source="archive")
+
+    assert (landed.files_created, landed.rows) == (2, 20)
+
+
 def test_ids_that_the_exchange_leaves_out_between_days_are_no_reason_to_land_again(
     opened: Open,
 ) -> None:

@@ -51,11 +51,12 @@ def joined(files: Iterable[Coverage]) -> list[Coverage]:
     """Join files whose ids adjoin or overlap into runs, in the order of ids.
 
     Within a run no id lies between two files, so times between them hold nothing more either:
-    a run holds each row with a time in [from_ms, until_ms).
+    a run holds each row with a time in [from_ms, until_ms). A file without any id, which nobody
+    can place among the others, is joined only where the times adjoin.
     """
     runs: list[Coverage] = []
     for held in sorted(files):
-        if runs and held.first_id <= runs[-1].last_id + 1:
+        if runs and held.first_id <= runs[-1].last_id + 1 and _may_join(runs[-1], held):
             run = runs.pop()
             held = Coverage(  # noqa: PLW2901 - the run grows
                 run.first_id,
@@ -65,6 +66,11 @@ def joined(files: Iterable[Coverage]) -> list[Coverage]:
             )
         runs.append(held)
     return runs
+
+
+def _may_join(run: Coverage, held: Coverage) -> bool:
+    is_placed = run.last_id >= 0
+    return is_placed or (held.from_ms <= run.until_ms and held.until_ms >= run.from_ms)
 
 
 def missing(runs: Iterable[Coverage], from_ms: int, until_ms: int) -> list[Gap]:

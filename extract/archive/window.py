@@ -48,7 +48,8 @@ def archive_tasks(
     archive = Archive(client, settings, bulk)
     span = span_of(bulk, subject, to_millis(client.clock.now()))
     files = list(missing_files(span))
-    again = [file for file in held_files(span) if checks_again and file not in files]
+    held = held_files(span) if checks_again else ()
+    again = [file for file in held if file not in files]
     is_auto = subject.source == "auto"
 
     def afterwards() -> Landed:

@@ -8,6 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from extract.coverage import DAY_MS
+from extract.pool import run_all
+from extract.subject import Subject
+from extract.window import tasks_of
 from lake.bronze import Coverage, parse_name
 from lake.errors import NotPublishedError
 from tests.extract.asking import bodies, lines
@@ -143,6 +146,26 @@ def test_one_day_that_fails_leaves_the_others_landing(opened: Open) -> None:
     assert len(bodies(spot.store)) == 3
 
 
+def test_the_end_of_a_window_is_told_once_when_its_last_file_has_landed(opened: Open) -> None:
+    subject = Subject(
+        "binance", "spot", "BTCUSDT", "agg_trades", JAN_1, JAN_1 + 3 * DAY_MS, "archive"
+    )
+    with SmallServer(route=publishing(january())) as server:
+        spot = opened(server)
+        for run in ("first", "second"):
+            held: list[int] = []
+            tasks = tasks_of(
+                spot.settings,
+                spot.store,
+                spot.client,
+                subject,
+                run_id=run,
+                on_ended=lambda held=held: held.append(len(bodies(spot.store))),  # type: ignore[misc]
+            )
+            run_all(tasks, 2)
+            assert held == [3]
+
+
 def test_an_empty_day_between_others_is_not_asked_for_again(opened: Open) -> None:
     files = january() | {of_day(3): zipped("")}
     with SmallServer(route=publishing(files)) as server:
@@ -151,6 +174,19 @@ def test_an_empty_day_between_others_is_not_asked_for_again(opened: Open) -> Non
         again = spot.trades("BTCUSDT", JAN_1, JAN_1 + 5 * DAY_MS, source="archive")
 
     assert (again.requests, again.files_held) == (0, 0)
+
+
+def test_empty_days_hide_no_day_between_them(opened: Open) -> None:
+    """Names of empty days have no ids, so they can't be placed among the others."""
+    files = january() | {of_day(3): zipped(""), of_day(5): zipped("")}
+    with SmallServer(route=publishing(files)) as server:
+        spot = opened(server)
+        for day in (1, 3, 5):
+            start = JAN_1 + (day - 1) * DAY_MS
+            spot.trades("BTCUSDT", start, start + DAY_MS, source="archive")
+        landed = spot.trades("BTCUSDT", JAN_1, JAN_1 + 5 * DAY_MS, source="archive")
+
+    assert (landed.files_created, landed.rows) == (2, 20)
 
 
 def test_ids_that_the_exchange_leaves_out_between_days_are_no_reason_to_land_again(

@@ -70,13 +70,14 @@ def ids_by_rest(store: ObjectStore) -> list[int]:
     return sorted(number for key in held for number in covered_ids(store, key))
 
 
-def test_no_trade_is_missing_and_none_is_there_twice(spot: Extraction) -> None:
+def test_no_trade_is_missing_and_none_is_there_twice(spot: Extraction, server: SmallServer) -> None:
     landed = spot.trades("BTCUSDT", AUG_31, END, source="auto")
     again = spot.trades("BTCUSDT", AUG_31, END, source="auto")
 
     assert ids_by_archive(spot.store) == list(range(first_of(SEP_2)))
     assert ids_by_rest(spot.store) == list(range(first_of(SEP_2), TO_THE_END))
     assert landed.rows == TO_THE_END
+    assert not any("2025-09-03" in path for path in server.paths)
     assert (again.requests, again.files_created) == (0, 0)
 
 

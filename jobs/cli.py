@@ -15,6 +15,7 @@ from jobs.coverage_command import coverage
 from jobs.data_docs import data_docs
 from jobs.options import Env, Sets
 from jobs.plan import plan
+from jobs.repair import repair
 from jobs.sql import sql
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(sql)
 app.command()(plan)
 app.command()(coverage)
+app.command()(repair)
 app.command()(data_docs)
 app.add_typer(extract_command.app, name="extract")
 app.add_typer(quarantine.app, name="quarantine")

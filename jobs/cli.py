@@ -11,9 +11,11 @@ from jobs import conflicts, extract_command, quarantine
 from jobs import doctor as ward
 from jobs.application import exit_code_of
 from jobs.context import open_lake
+from jobs.coverage_command import coverage
 from jobs.data_docs import data_docs
 from jobs.options import Env, Sets
 from jobs.plan import plan
+from jobs.repair import repair
 from jobs.sql import sql
 
 app = typer.Typer(
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 app.command()(sql)
 app.command()(plan)
+app.command()(coverage)
+app.command()(repair)
 app.command()(data_docs)
 app.add_typer(extract_command.app, name="extract")
 app.add_typer(quarantine.app, name="quarantine")

@@ -111,6 +111,26 @@ def select(
     return Selection(segments, first, last, _datasets(datasets), source)
 
 
+def segments_of(
+    exchange: str | None, kind: str | None, instruments: str | None
+) -> tuple[Segment, ...]:
+    """Return the segments that the options name, of all there are: no universe narrows them.
+
+    Raises:
+        UsageError: an unknown exchange or kind.
+    """
+    _known("--exchange", exchange, tuple(KINDS))
+    venues = [exchange] if exchange else list(KINDS)
+    _known("--kind", kind, tuple(dict.fromkeys(name for venue in venues for name in KINDS[venue])))
+    names = _names(instruments) or ("*",)
+    return tuple(
+        Segment(venue, segment, names)
+        for venue in venues
+        for segment in KINDS[venue]
+        if kind in (None, segment)
+    )
+
+
 def windowed(selection: Selection, start: datetime | None, end: datetime | None) -> Selection:
     """Return the selection with another window."""
     return replace(selection, start=start, end=end)

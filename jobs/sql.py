@@ -58,7 +58,9 @@ def sql(
             raise UsageError(f"the SQL can't be answered: {_first_line(str(error))}") from error
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Row], form: Format, out: TextIO) -> None:
+def print_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], form: Format, out: TextIO
+) -> None:
     """Print rows as a table, as CSV with a header, or as one JSON object a line."""
     if form is Format.JSON:
         for row in rows:

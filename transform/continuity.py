@@ -84,12 +84,25 @@ def _holes(asked: Column) -> Column:
             asked, lambda run: jump["first_id"].between(run["first_id"], run["last_id"])
         )
 
-    known, new = F.col("hole"), F.col("missing")
+    known, new = F.col("hole"), _unproved(F.col("missing"), F.col("hole"))
     # a jump of trade numbers has no id of its own: it stands or falls with the row after it
     jumps = F.filter(known, lambda span: spans.is_empty(span) & ~asked_again(span))
     ranges = spans.without(F.filter(known, lambda span: ~spans.is_empty(span)), asked)
     whole = F.concat(ranges, F.filter(new, lambda span: ~spans.is_empty(span)))
     return F.concat(spans.joined_by_cause(whole), jumps, F.filter(new, spans.is_empty))
+
+
+def _unproved(missing: Column, known: Column) -> Column:
+    """What was proved of ids by asking for just them stands; a larger answer adds nothing."""
+    proved = F.filter(
+        known, lambda span: (span["cause"] == "exchange_hole") & ~spans.is_empty(span)
+    )
+    left_out = F.filter(missing, lambda span: span["cause"] == "left_out")
+    return F.concat(
+        F.filter(missing, lambda span: span["cause"] != "left_out"),
+        spans.without(left_out, spans.joined_by_id(proved)),
+        spans.within(proved, spans.joined_by_id(left_out)),
+    )
 
 
 def _silences() -> Column:

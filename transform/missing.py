@@ -26,22 +26,31 @@ def missing(rows: DataFrame, claims: DataFrame, rejected: DataFrame, dataset: st
         dataset: trades or agg_trades.
 
     Returns:
-        Rows of `schemas.CONTINUITY`, entry `hole`. The state is `open` where we have the row and
-        can't use it, else `proved`: the exchange was asked and has none. Times are those of the
-        neighbours held. A jump of trade numbers between two aggregates that adjoin is a hole with
-        last_id = first_id - 1.
+        Rows of `schemas.CONTINUITY`, entry `hole`, with one of these causes:
+
+        - `exchange_hole`, proved: a file that claims these ids came without a row, so the exchange
+          was asked for just them and has none; or aggregates lack an id but no trade number;
+        - `off_book`, proved: trade numbers of futures between rows of an answer; their insurance
+          fund and deleveraging take numbers that no answer ever holds;
+        - `left_out`, open: other ids between rows of an answer, which may have lost them;
+        - `quarantined`, open: we have the row and can't use it;
+        - `invalidated_by_the_exchange`, proved.
+
+        Times are those of the neighbours held. A jump of trade numbers between two aggregates that
+        adjoin is a hole with last_id = first_id - 1, and never open: no aggregate lies there.
     """
     asked = claims.where((F.col("dataset") == dataset) & (F.col("first_id") <= F.col("last_id")))
     known = _gathered(_present(rows, dataset), asked, rejected)
     found = (
-        known.withColumn("asked", spans.joined_by_id(F.col("asked")))
+        known.withColumn("dataset", F.lit(dataset))
+        .withColumn("alone", _alone())
+        .withColumn("asked", spans.joined_by_id(F.col("asked")))
         .withColumn("gaps", _gaps(F.array_sort("present")))
         .withColumn("holes", _holes())
     )
-    holes = found.select(*IDENTITY, F.explode(F.concat(_explained(), _jumps())).alias("hole"))
-    columns = holes.select(
-        *IDENTITY, F.lit(dataset).alias("dataset"), F.lit("hole").alias("entry"), "hole.*"
-    )
+    key = [*IDENTITY, "dataset"]
+    holes = found.select(*key, F.explode(F.concat(_explained(), _jumps())).alias("hole"))
+    columns = holes.select(*key, F.lit("hole").alias("entry"), "hole.*")
     if dataset == "trades":
         numbers = {"first_trade_seq": F.col("first_id"), "last_trade_seq": F.col("last_id")}
         columns = columns.withColumns(numbers)
@@ -133,7 +142,7 @@ def _gaps(present: Column) -> Column:
             "last_trade_seq": right["first_trade_seq"] - 1,
             "proved_from": left["proved_until"],
             "proved_until": right["proved_from"],
-            "cause": F.lit("exchange_hole"),
+            "cause": F.when(_is_off_book(left, right), "off_book").otherwise("exchange_hole"),
             "state": F.lit("proved"),
         }
         return F.struct(*[value.alias(name) for name, value in fields.items()])
@@ -160,16 +169,49 @@ def _holes() -> Column:
     return F.flatten(F.transform("asked", of_claim))
 
 
+def _alone() -> Column:
+    """The ids of claims of which nothing is held: they were asked for, and nothing came."""
+
+    def is_present(claim: Column) -> Column:
+        return F.exists(
+            "present",
+            lambda span: (
+                (span["first_id"] <= claim["last_id"]) & (span["last_id"] >= claim["first_id"])
+            ),
+        )
+
+    return spans.joined_by_id(F.filter("asked", lambda claim: ~is_present(claim)))
+
+
+def _is_off_book(left: Column, right: Column) -> Column:
+    """Whether only trade numbers are missing: aggregates of futures lack no id off the book."""
+    is_futures = (F.col("exchange") == "binance") & F.col("kind").isin("usdm", "coinm")
+    of_trades = F.col("dataset") == "trades"
+    return is_futures & (of_trades | (left["last_id"] + 1 == right["first_id"]))
+
+
 def _explained() -> Column:
     """Each part of a hole with its cause: the exchange's word first, then our own quarantine."""
     withdrawn = _turned_away("invalidated_by_the_exchange")
     quarantined = _turned_away("quarantined")
     ours = spans.without(F.col("holes"), withdrawn)
+    unexplained = spans.without(ours, quarantined)
+    left_out = spans.without(unexplained, F.col("alone"))
     return F.concat(
         _caused(spans.within(F.col("holes"), withdrawn), "invalidated_by_the_exchange", "proved"),
         _caused(spans.within(ours, quarantined), "quarantined", "open"),
-        spans.without(ours, quarantined),
+        _caused(spans.within(unexplained, F.col("alone")), "exchange_hole", "proved"),
+        F.transform(left_out, _suspected),
     )
+
+
+def _suspected(hole: Column) -> Column:
+    """A hole between rows is the answer's fault, unless trade numbers say that nothing is lost."""
+    is_explained = (hole["cause"] == "off_book") | F.coalesce(
+        hole["first_trade_seq"] > hole["last_trade_seq"], F.lit(False)
+    )
+    suspected = hole.withField("cause", F.lit("left_out")).withField("state", F.lit("open"))
+    return F.when(is_explained, hole).otherwise(suspected)
 
 
 def _turned_away(cause: str) -> Column:

@@ -14,7 +14,7 @@ from lake.errors import UsageError
 Mode = Literal["reverse", "start", "date"]
 MODES: tuple[str, ...] = get_args(Mode)
 #: Raised when a message's fields change, so that an old one in a queue is refused and not misread.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Message:
         chunk_limit: how many ids a chunk holds.
         stride: how many chains work on the range.
         venue_clock_ms: the exchange's clock when the range was found.
+        tag: stands in the names of what lands, where files of the same ids are held already.
     """
 
     exchange: str
@@ -46,6 +47,7 @@ class Message:
     chunk_limit: int
     stride: int
     venue_clock_ms: int
+    tag: str = ""
 
     @property
     def first_id(self) -> int:

@@ -64,7 +64,7 @@ def work(
         if file.rows == 0 and _is_hole(file):
             file, hole = _whole_hole(source, message, file)  # noqa: PLW2901 - it grows
         pieces = [Piece.of(page.answer) for page in file.pages]
-        landed += landing.land(pieces, file.coverage, rows=file.rows)
+        landed += landing.land(pieces, file.coverage, rows=file.rows, tag=message.tag)
     return landed, message.following(hole)
 
 

@@ -9,20 +9,23 @@ import statistics
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from extract import search
+from extract.answer import Answer, Request
 from extract.client import Client
 from extract.coverage import Missing, month_end, month_start
 from extract.held import Held
 from extract.history.message import Message, Mode, chains
+from extract.history.refill import refill, within_reach
 from extract.history.schedule import Schedule, Wanted, schedule
 from extract.history.work import work
 from extract.landing import Landed
-from extract.pages import Row
+from extract.pages import Check, Page, Row
 from extract.replay.exchange import ReplayExchange
 from lake.bronze import Dataset, parse_name
 from lake.errors import UsageError
@@ -236,7 +239,7 @@ def test_chains_share_a_range_and_meet_every_chunk_once() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"version":1}', '{"version":2,"mode":"start"}', '"x"'],
+    ["", "[]", "{}", '{"version":2}', '{"version":1,"mode":"start"}', '"x"'],
 )
 def test_what_is_no_message_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="no message of a chunk"):
@@ -246,8 +249,70 @@ def test_what_is_no_message_is_refused(text: str) -> None:
 def test_a_message_of_another_version_is_refused() -> None:
     first = Message("binance", "spot", "trades", "X", "start", "r", Missing(0, 9), 0, 1000, 3, 0)
 
-    with pytest.raises(UsageError, match="version 2"):
-        Message.from_json(first.to_json().replace('"version":1', '"version":2'))
+    with pytest.raises(UsageError, match="version 1"):
+        Message.from_json(first.to_json().replace('"version":2', '"version":1'))
+
+
+def test_holes_are_asked_for_exactly_and_land_beside_what_is_held(opened: Open) -> None:
+    lake = opened()
+    lake.load("start")
+    first = ETHUSDT_IDS[0]
+    holes = [Missing(first + 10, first + 12), Missing(first + 999, first + 2001)]
+    wanted = Wanted(lake.exchange, lake.kind, lake.dataset, lake.instrument, "start")
+
+    asked = refill(lake.settings, lake.client, wanted, holes, run_id="run-2")
+    lake.work(asked.messages)
+
+    assert list(asked.missing) == holes
+    names = [parse_name(key) for key in lake.store.names("bronze/")]
+    again = [name.coverage for name in names if name.tag == "run-2"]
+    ids = [n for held in again for n in range(held.first_id, held.last_id + 1)]
+    wanted_ids = [n for hole in holes for n in range(hole.first_id, hole.last_id + 1)]
+    assert sorted(ids) == wanted_ids
+
+
+@dataclass
+class Forgetful:
+    """An exchange that gives trades from `oldest` on only."""
+
+    oldest: int
+    origin: int = 0
+    keeps_all: bool = False
+
+    def clock_ms(self) -> int:
+        return TAPE_START
+
+    def first_at(self, time_ms: int) -> Row | None:
+        return Row(self.oldest, time_ms)
+
+    def newest(self, check: Check) -> Row | None:
+        rows = [Row(1000, TAPE_START)]
+        check(rows)
+        return rows[0]
+
+    def page(self, first_id: int, last_id: int, check: Check) -> Page:
+        moment = datetime(2025, 1, 1, tzinfo=UTC)
+        answer = Answer(Request("", "/"), 200, {}, b"[]", moment)
+        first = max(first_id, self.oldest)
+        rows = [Row(n, TAPE_START) for n in range(first, max(first, last_id) + 1)]
+        check(rows)
+        return Page(answer, rows, full=True)
+
+
+@pytest.mark.parametrize(
+    ("oldest", "reached"),
+    [
+        (0, [Missing(10, 20)]),
+        (9, [Missing(10, 20)]),
+        (10, [Missing(10, 20)]),
+        (15, [Missing(15, 20)]),
+        (21, []),
+    ],
+)
+def test_silence_about_trades_out_of_reach_is_not_asked_for(
+    oldest: int, reached: list[Missing]
+) -> None:
+    assert within_reach(Forgetful(oldest), Missing(10, 20)) == reached
 
 
 @pytest.mark.parametrize("mode", ["reverse", "start"])

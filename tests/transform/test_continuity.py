@@ -315,12 +315,12 @@ def test_ids_that_were_asked_for_and_are_not_held_are_missing(spark: SparkSessio
     )
 
     assert records(made, "first_id", "last_id", "proved_from", "proved_until", "cause") == [
-        (1, 2, "2024-01-01T00:00:00", "2024-01-01T00:00:03", "exchange_hole"),
-        (5000, 5001, "2024-01-01T01:23:19", "2024-01-01T01:23:22", "exchange_hole"),
-        (7, 8, "2024-01-01T00:00:06", "2024-01-01T00:00:09", "exchange_hole"),
-        (8300, 8302, "2024-01-01T02:18:19", "2024-01-01T03:20:00", "exchange_hole"),
+        (1, 2, "2024-01-01T00:00:00", "2024-01-01T00:00:03", "left_out"),
+        (5000, 5001, "2024-01-01T01:23:19", "2024-01-01T01:23:22", "left_out"),
+        (7, 8, "2024-01-01T00:00:06", "2024-01-01T00:00:09", "left_out"),
+        (8300, 8302, "2024-01-01T02:18:19", "2024-01-01T03:20:00", "left_out"),
     ]
-    assert records(made, "entry", "dataset", "state")[0] == ("hole", "trades", "proved")
+    assert records(made, "entry", "dataset", "state")[0] == ("hole", "trades", "open")
 
 
 def test_ids_that_nobody_asked_for_are_not_missing(spark: SparkSession) -> None:
@@ -332,8 +332,64 @@ def test_ids_that_nobody_asked_for_are_not_missing(spark: SparkSession) -> None:
 def test_a_claim_of_which_nothing_is_held_is_missing_whole(spark: SparkSession) -> None:
     made = found(spark, [], [claim((1, 3), (0, 7)), claim((4, 3), (7, 9))])
 
-    assert records(made, "first_id", "last_id", "proved_from", "proved_until") == [
-        (1, 3, clock(0), clock(7))
+    assert records(made, "first_id", "last_id", "proved_from", "proved_until", "cause") == [
+        (1, 3, clock(0), clock(7), "exchange_hole")
+    ]
+
+
+def test_ids_that_an_answer_left_out_are_proved_by_asking_for_just_them(
+    spark: SparkSession,
+) -> None:
+    rows = [trade(n) for n in (1, 2, 6, 9)]
+    claims = [claim((1, 9), (0, 1)), claim((4, 5), (3, 3)), claim((7, 8), (6, 7))]
+
+    made = found(spark, rows, claims, [{"first_id": 8, "last_id": 8, "cause": "quarantined"}])
+
+    assert records(made, "first_id", "last_id", "cause", "state") == [
+        (3, 3, "left_out", "open"),
+        (4, 5, "exchange_hole", "proved"),
+        (7, 7, "exchange_hole", "proved"),
+        (8, 8, "quarantined", "open"),
+    ]
+
+
+def test_futures_take_ids_that_no_answer_holds(spark: SparkSession) -> None:
+    futures = {"kind": "usdm"}
+    rows = [agg(1, 10, 12), agg(2, 15, 15), agg(4, 17, 17)]
+
+    of_trades = found(
+        spark, [trade(1) | futures, trade(3) | futures], [claim((1, 3), (0, 1)) | futures]
+    )
+    of_aggregates = found(
+        spark,
+        [row | futures for row in rows],
+        [claim((1, 4), (0, 1)) | futures],
+        dataset="agg_trades",
+    )
+
+    assert records(of_trades, *HOLE) == [(2, 2, 2, 2, "off_book", "proved")]
+    assert records(of_aggregates, *HOLE) == [
+        (2, 1, 13, 14, "off_book", "proved"),
+        (3, 3, 16, 16, "left_out", "open"),
+    ]
+
+
+def test_what_was_proved_by_asking_stands_against_a_larger_answer(spark: SparkSession) -> None:
+    proved = {"cause": "exchange_hole", "state": "proved"}
+    left_out = {"cause": "left_out", "state": "open"}
+
+    made = merged(
+        spark,
+        claim((1, 20), (0, 20)),
+        current=[entry("held", (5, 6), (4, 7)), entry("hole", (5, 6), (4, 7), **proved)],
+        holes=[entry("hole", (4, 7), (3, 8), **left_out)],
+    )
+
+    assert records(made, *LEDGER) == [
+        ("held", 1, 20, clock(0), clock(20), None, "proved"),
+        ("hole", 4, 4, clock(3), clock(8), "left_out", "open"),
+        ("hole", 5, 6, clock(4), clock(7), "exchange_hole", "proved"),
+        ("hole", 7, 7, clock(3), clock(8), "left_out", "open"),
     ]
 
 
@@ -349,7 +405,7 @@ def test_a_row_turned_away_is_no_hole_of_the_exchange(spark: SparkSession) -> No
     assert records(made, "first_id", "last_id", "cause", "state") == [
         (3, 3, "quarantined", "open"),
         (4, 4, "invalidated_by_the_exchange", "proved"),
-        (5, 6, "exchange_hole", "proved"),
+        (5, 6, "left_out", "open"),
     ]
 
 
@@ -360,7 +416,7 @@ def test_a_jump_of_trade_numbers_between_aggregates_is_a_hole(spark: SparkSessio
 
     assert records(made, *HOLE) == [
         (2, 1, 13, 14, "exchange_hole", "proved"),
-        (4, 5, 21, 24, "exchange_hole", "proved"),
+        (4, 5, 21, 24, "left_out", "open"),
     ]
 
 

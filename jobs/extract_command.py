@@ -9,6 +9,7 @@ import typer
 
 from extract.history.message import MODES, Mode
 from jobs import extraction
+from jobs.bulk_command import bulk
 from jobs.context import exchanges_of, open_lake
 from jobs.options import (
     Datasets,
@@ -39,6 +40,7 @@ Recheck = Annotated[
 ]
 
 app = typer.Typer(help="Land raw answers in bronze and do nothing else; Spark is not needed.")
+app.command()(bulk)
 
 
 @app.callback(invoke_without_command=True)

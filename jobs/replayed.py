@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from extract.bars import interval_ms
 from extract.listing import Listing, matching
 from extract.replay.stock import Stock, stock, what_is_held
 from jobs.context import REPLAY
 from jobs.options import Segment, Selection, default_datasets
+from lake.clock import to_millis
 from lake.errors import UsageError
 from lake.settings import Settings
 
@@ -45,6 +47,30 @@ def require_held(
         for datasets in _demands(settings, selection, segment):
             if not _any(settings, selection, held, datasets):
                 raise _not_held(selection, segment, wanted, datasets, hint)
+
+
+def held_times(
+    settings: Settings, segment: Segment, instrument: str, dataset: str
+) -> list[tuple[int, int]]:
+    """Return the times [from, until) in ms that the recordings hold of a dataset, in order.
+
+    What the replay exchange answers outside of them proves nothing. A recording begins with the
+    minute of its first row and ends with the second of its last one, or with its last bar.
+    """
+    interval = settings.extract.bar_interval
+    found = []
+    for one in stock():
+        of_this = _is_of(one, segment, [instrument]) and one.dataset == dataset
+        if of_this and one.interval in ("", "any", interval):
+            start = to_millis(one.start.replace(second=0, microsecond=0))
+            last = to_millis(one.end.replace(microsecond=0))
+            found.append((start, last + (interval_ms(one.interval) if _has_bars(one) else 1000)))
+    return sorted(found)
+
+
+def _has_bars(one: Stock) -> bool:
+    """Tell whether the end is a bar's open time; what is generated ends with its last trade."""
+    return one.interval not in ("", "any")
 
 
 def _demands(settings: Settings, selection: Selection, segment: Segment) -> list[tuple[str, ...]]:

@@ -1,0 +1,191 @@
+"""Rows of Binance's landed answers, field by field as sent: bronze read back, file by file."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from extract.coverage import HOUR_MS
+from extract.landing import held_names
+from lake.bronze import BronzeName, Dataset, read_lines
+from lake.errors import BronzeError, UsageError
+from lake.objects import ObjectStore
+
+log = logging.getLogger(__name__)
+
+FieldType = Literal["integer", "text", "boolean"]
+#: Rows of one millisecond may lie on both sides of a file's edge, and times are not quite in order.
+SLACK_MS = HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a row: the exchange's own name of it, and what its text is."""
+
+    name: str
+    type: FieldType = "text"
+
+
+def _integers(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, "integer") for name in names)
+
+
+def _booleans(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, "boolean") for name in names)
+
+
+AGGREGATE = (
+    *_integers("a"),
+    *(Field("p"), Field("q")),
+    *_integers("f", "l", "T"),
+    *_booleans("m"),
+)
+#: Bars are sent without names: these are the ones that the archive's own header lines give.
+BAR = (
+    *_integers("open_time"),
+    *(Field("open"), Field("high"), Field("low"), Field("close"), Field("volume")),
+    *_integers("close_time"),
+    Field("quote_volume"),
+    *_integers("count"),
+    *(Field("taker_buy_volume"), Field("taker_buy_quote_volume"), Field("ignore")),
+)
+
+
+def _trade(quote: str) -> tuple[Field, ...]:
+    amounts = (Field("price"), Field("qty"), Field(quote))
+    return (*_integers("id"), *amounts, *_integers("time"), *_booleans("isBuyerMaker"))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the rows of a dataset look: their fields, and which are the order and the time (ms)."""
+
+    fields: tuple[Field, ...]
+    id_name: str
+    time_name: str
+
+
+SHAPES: Mapping[tuple[str, str], Shape] = {
+    ("agg_trades", "spot"): Shape((*AGGREGATE, *_booleans("M")), "a", "T"),
+    ("agg_trades", "usdm"): Shape(AGGREGATE, "a", "T"),
+    ("agg_trades", "coinm"): Shape(AGGREGATE, "a", "T"),
+    ("trades", "spot"): Shape((*_trade("quoteQty"), *_booleans("isBestMatch")), "id", "time"),
+    ("trades", "usdm"): Shape(_trade("quoteQty"), "id", "time"),
+    ("trades", "coinm"): Shape(_trade("baseQty"), "id", "time"),
+    ("klines", "spot"): Shape(BAR, "open_time", "open_time"),
+    ("klines", "usdm"): Shape(BAR, "open_time", "open_time"),
+    ("klines", "coinm"): Shape(BAR, "open_time", "open_time"),
+}
+
+#: A row: each field's text as the exchange wrote it, None where it is null or was not sent.
+Texts = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One instrument's dataset; `interval` is of bars, empty elsewhere."""
+
+    dataset: Dataset
+    exchange: str
+    kind: str
+    instrument: str
+    interval: str = ""
+
+    @property
+    def shape(self) -> Shape:
+        """How its rows look.
+
+        Raises:
+            UsageError: no rows of this exchange, kind and dataset can be read.
+        """
+        found = SHAPES.get((self.dataset, self.kind)) if self.exchange == "binance" else None
+        if found is None:
+            raise UsageError(f"rows of {self.exchange} {self.kind} {self.dataset} can't be read")
+        return found
+
+
+def landed_rows(store: ObjectStore, series: Series, from_ms: int, until_ms: int) -> Iterator[Texts]:
+    """Yield what REST has landed with a time in [`from_ms`, `until_ms`), in the order of ids.
+
+    Each id comes once, from the first file that covers it; one file at a time is in memory. A
+    row's id and time are whole numbers; an entry without them stays in bronze, for silver to judge.
+
+    Raises:
+        UsageError: no rows of this exchange, kind and dataset can be read.
+        BronzeError: a file can't be read.
+    """
+    shape, passed = series.shape, -1
+    for name in _files(store, series, from_ms, until_ms):
+        rows = _rows_of(store, name, shape)
+        for row_id in sorted(rows):
+            row = rows[row_id]
+            if row_id > passed and from_ms <= int(row[shape.time_name] or 0) < until_ms:
+                yield row
+        passed = max(passed, name.coverage.last_id)
+
+
+def _files(store: ObjectStore, series: Series, from_ms: int, until_ms: int) -> list[BronzeName]:
+    window = (from_ms, until_ms)
+    names = held_names(
+        store, series.dataset, series.exchange, series.kind, series.instrument, window=window
+    )
+    touching = (
+        name
+        for name in names
+        if name.mode == "history"
+        and name.tag.partition("-")[0] == series.interval
+        and name.coverage.from_ms < until_ms + SLACK_MS
+        and name.coverage.until_ms >= from_ms - SLACK_MS
+    )
+    return sorted(touching, key=lambda name: name.coverage)
+
+
+def _rows_of(store: ObjectStore, name: BronzeName, shape: Shape) -> dict[int, Texts]:
+    """Return the rows that a file covers, by id; its pages may hold others beside them."""
+    content = store.read(name.key)
+    if content is None:
+        raise BronzeError("a bronze file is gone", where=name.key, hint="Run again.")
+    held = name.coverage
+    found: dict[int, Texts] = {}
+    for envelope in read_lines(content):
+        for entry in _entries(envelope["body"], name.key):
+            row = _texts(entry, shape)
+            row_id = _whole(row[shape.id_name])
+            if row_id is None or _whole(row[shape.time_name]) is None:
+                log.warning("a row without an id or a time, passed over file=%s", name.key)
+            elif held.first_id <= row_id <= held.last_id:
+                found.setdefault(row_id, row)
+    return found
+
+
+def _entries(body: bytes, key: str) -> list[Any]:
+    try:
+        entries = json.loads(body, parse_float=str, parse_int=str)
+    except ValueError as error:
+        raise BronzeError("an answer is no JSON", where=key) from error
+    if not isinstance(entries, list):
+        raise BronzeError("an answer is no list of rows", where=key)
+    return entries
+
+
+def _texts(entry: Any, shape: Shape) -> Texts:
+    names = [field.name for field in shape.fields]
+    if isinstance(entry, list):
+        entry = dict(zip(names, entry, strict=False))
+    sent = entry if isinstance(entry, dict) else {}
+    return {name: _text(sent.get(name)) for name in names}
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -11,6 +11,7 @@
     │   ├── StoppedError            exit 130 somebody has stopped the run
     │   └── PermanentExtractError   exit 1   asking again would give the same answer
     ├── BronzeError                 exit 1   a landed file breaks the contract of bronze
+    ├── QueueError                  exit 1   a queue can't be asked
     └── StorageError                exit 1   the store or a table can't be read or written
         └── LeaseError              exit 1   another job is writing this table
 
@@ -103,6 +104,10 @@ class PermanentExtractError(ExtractError):
 
 class BronzeError(CandlelakeError):
     """A landed file or its name breaks the contract of bronze."""
+
+
+class QueueError(CandlelakeError):
+    """A queue can't be asked, or refuses."""
 
 
 class StorageError(CandlelakeError):

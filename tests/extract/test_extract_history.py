@@ -250,6 +250,24 @@ def test_a_message_of_another_version_is_refused() -> None:
         Message.from_json(first.to_json().replace('"version":1', '"version":2'))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ('"chunk":0', '"chunk":"0"'),
+        ('"chunk":0', '"chunk":7'),
+        ('"chunk_limit":1000', '"chunk_limit":0'),
+        ('"stride":3', '"stride":0'),
+        ('"mode":"start"', '"mode":"sideways"'),
+        ('"instrument":"X"', '"instrument":' + "[" * 100_000),
+    ],
+)
+def test_a_message_whose_fields_make_no_sense_is_refused(field: str, value: str) -> None:
+    first = Message("binance", "spot", "trades", "X", "start", "r", Missing(0, 9), 0, 1000, 3, 0)
+
+    with pytest.raises(UsageError, match="message"):
+        Message.from_json(first.to_json().replace(field, value))
+
+
 @pytest.mark.parametrize("mode", ["reverse", "start"])
 def test_a_hole_of_the_exchange_is_proved_by_few_questions(opened: Open, mode: Mode) -> None:
     ids = [*range(2500), *range(40_002_500, 40_004_000)]

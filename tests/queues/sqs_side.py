@@ -44,6 +44,7 @@ class FakeSqs:
     """A client of SQS that keeps what it is given."""
 
     is_lost: bool = False
+    is_full: bool = False
     bodies: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
@@ -56,6 +57,8 @@ class FakeSqs:
         self._require()
         assert asked["QueueUrl"] == URL
         assert 1 <= len(asked["Entries"]) <= 10
+        if self.is_full:
+            return {"Failed": [{"Code": "OverLimit"} for _ in asked["Entries"]]}
         self.bodies += [one["MessageBody"] for one in asked["Entries"]]
         return {"Successful": asked["Entries"]}
 

@@ -17,7 +17,7 @@ from extract.queues.scheduling import send_universe, window_of
 from extract.queues.sqs import Queue
 from extract.replay.exchange import ReplayExchange
 from lake.clock import to_millis
-from lake.errors import UsageError
+from lake.errors import QueueError, UsageError
 from lake.run import claim
 from lake.settings import load_settings
 from tests.front_door.commands import landed
@@ -110,6 +110,15 @@ def test_a_record_whose_follower_can_not_be_sent_is_delivered_again(
     assert failed == ["one", "poison"]
     assert found == ALL_DONE
     assert (len(sqs.bodies), sqs.dead) == (1, ["x"])
+
+
+def test_messages_go_out_by_tens_and_a_refused_one_is_an_error() -> None:
+    sqs = FakeSqs()
+    sqs.queue().send([replace(GOOD, chunk=GOOD.chunk + place) for place in range(23)])
+
+    assert len(set(sqs.bodies)) == 23
+    with pytest.raises(QueueError, match="OverLimit"):
+        FakeSqs(is_full=True).queue().send([GOOD])
 
 
 def test_the_scheduler_sends_what_the_universe_lacks_and_then_nothing(

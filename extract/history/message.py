@@ -17,6 +17,8 @@ Mode = Literal["reverse", "start", "date"]
 MODES: tuple[str, ...] = get_args(Mode)
 #: Raised when a message's fields change, so that an old one in a queue is refused and not misread.
 VERSION = 1
+#: The first millisecond after the year 9999.
+END_MS = 253_402_300_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +115,19 @@ class Message:
             version = json.loads(text, parse_float=str)["version"]
         except (ValueError, KeyError) as error:
             raise UsageError(f"this is no message of a chunk: {text[:200]!a}") from error
-        if version != VERSION or message.first_id > message.last_id:
+        if version != VERSION or not _makes_sense(message):
             raise UsageError(
                 f"a message of version {version!a}, chunk {message.chunk} can't be worked on",
                 hint=f"This is version {VERSION}; let the scheduler send it again.",
             )
         return message
+
+
+def _makes_sense(message: Message) -> bool:
+    """Tell whether the chunk has wanted ids and all times are ones that a calendar has."""
+    missing = message.missing
+    times = (message.venue_clock_ms, missing.from_ms or 0, missing.until_ms or 0)
+    return message.first_id <= message.last_id and all(0 <= one < END_MS for one in times)
 
 
 #: Strict: a number that came as text would end its worker, not be refused.

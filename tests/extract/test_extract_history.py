@@ -257,6 +257,8 @@ def test_a_message_of_another_version_is_refused() -> None:
         ('"chunk":0', '"chunk":7'),
         ('"chunk_limit":1000', '"chunk_limit":0'),
         ('"stride":3', '"stride":0'),
+        ('"from_ms":null', '"from_ms":1000000000000000000'),
+        ('"venue_clock_ms":0', '"venue_clock_ms":-1'),
         ('"mode":"start"', '"mode":"sideways"'),
         ('"instrument":"X"', '"instrument":' + "[" * 100_000),
     ],

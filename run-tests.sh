@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./run-tests.sh [--all] [pytest options]: makes the environment, then lint, types and the tests.
-# Without --all the rooms and files below are left out: they make whole lakes, or need an S3 server built with Go.
+# Without --all the rooms and files below are left out: they make whole lakes, or need servers that are fetched or built first.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/deploy/front-door.sh"
 cd "$here"
@@ -14,8 +14,8 @@ mypy
 if [ "${1:-}" = "--all" ]; then
     shift
 else
-    longest=(tests/jobs/test_front_to_back.py tests/jobs/test_kinds.py tests/jobs/test_second_chances.py tests/jobs/test_two_sources.py tests/docs/test_documented_runs.py)
-    longest+=(tests/queues/test_killed_and_limited.py tests/s3 tests/notebooks)
+    longest=(tests/jobs/test_front_to_back.py tests/jobs/test_kinds.py tests/jobs/test_repair.py tests/jobs/test_second_chances.py tests/jobs/test_two_sources.py tests/docs/test_documented_runs.py)
+    longest+=(tests/queues/test_killed_and_limited.py tests/queues/test_sqs.py tests/queues/test_lambda.py tests/s3 tests/notebooks)
     set -- "${longest[@]/#/--ignore=}" "$@"
 fi
 # a JVM plans on one core: two processes, each with a session of its own, take two thirds of the time of one

@@ -10,7 +10,7 @@ from extract.venues.deribit import DeribitTrades
 from extract.venues.deribit_bars import DeribitBars
 from lake.bronze import Dataset
 from lake.errors import UsageError
-from lake.settings import Settings
+from lake.settings import BinanceSegment, Settings
 
 
 def trade_source(
@@ -32,6 +32,14 @@ def trade_source(
     if exchange == "deribit" and dataset == "trades":
         return DeribitTrades(client, settings, instrument=instrument)
     raise UsageError(f"{exchange} has no dataset '{dataset}' of trades")
+
+
+def trades_dataset(settings: Settings, exchange: str, kind: str) -> Dataset:
+    """Return the dataset of an exchange's trades that is taken where none is named."""
+    if exchange != "binance":
+        return "trades"
+    market: BinanceSegment = getattr(settings.exchanges.binance, kind)
+    return market.trades_dataset
 
 
 def bar_source(

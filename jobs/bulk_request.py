@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from jobs.options import Segment, Selection, moment
+from jobs.options import Segment, Selection
 from lake.bronze import Dataset
 from lake.clock import to_millis
 from lake.errors import UsageError
+from lake.moment import moment
 from lake.settings import Settings
 from lake.universes import load_universe
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +16,9 @@ from extract.replay.exchange import ReplayExchange
 from extract.replay.exchange_clock import COINM, SPOT, USDM
 from extract.replay.limits import WeightRules
 from lake.clock import Clock, SystemClock
-from lake.errors import UsageError
 from lake.lease import held
 from lake.objects import ObjectStore, open_store
+from lake.run import claim, new_run_id
 from lake.session import build_session
 from lake.settings import Settings, load_settings
 from lake.storage import Tables
@@ -28,7 +26,6 @@ from lake.tables import Table
 
 log = logging.getLogger(__name__)
 
-MARKER = "candlelake.json"
 REPLAY = "replay"
 
 
@@ -60,10 +57,9 @@ def open_lake(env: str, overrides: Sequence[str]) -> Lake:
     """
     settings = load_settings(env, overrides)
     store = open_store(settings.lake.root)
-    _claim(store, settings)
+    claim(store, settings.env)
     clock = SystemClock()
-    run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
-    return Lake(settings, store, clock, run_id)
+    return Lake(settings, store, clock, new_run_id(clock))
 
 
 @contextmanager
@@ -131,17 +127,3 @@ def _fill_in(values: dict[str, Any], path: Sequence[str], url: str) -> None:
         values = values[table]
     if values[name] == REPLAY:
         values[name] = url
-
-
-def _claim(store: ObjectStore, settings: Settings) -> None:
-    """Record the environment in a new lake; refuse a lake of another one."""
-    if store.create(MARKER, json.dumps({"environment": settings.env}).encode()):
-        return
-    content = store.read(MARKER)
-    found = json.loads(content)["environment"] if content else settings.env
-    if found != settings.env:
-        raise UsageError(
-            f"this lake holds data of the environment '{found}', not '{settings.env}'",
-            where=store.location(MARKER),
-            hint=f"Use --env {found}, or another lake.root.",
-        )

@@ -22,11 +22,11 @@ from jobs.options import (
     Source,
     Start,
     Yes,
-    moment,
     select,
     windowed,
 )
 from lake.errors import UsageError
+from lake.moment import moment
 
 Towards = Annotated[
     str, typer.Option("--mode", help="reverse from the newest, from the start, or from a date.")
@@ -81,7 +81,7 @@ def extract(
     with exchanges_of(lake.settings) as settings:
         done = extraction.prepare(lake, settings, selection, yes=yes, checks_again=recheck).run()
     changed = f" republished={done.landed.republished}" if recheck else ""
-    typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}{changed}")
+    typer.echo(f"{_told(done)}{changed}")
 
 
 @app.command()
@@ -113,7 +113,12 @@ def history(
     with exchanges_of(lake.settings) as settings:
         prepared = extraction.prepare(lake, settings, selection, yes=yes, mode=mode_of(mode))
         done = prepared.run()
-    typer.echo(f"files={done.landed.files_created} rows={done.landed.rows}")
+    typer.echo(_told(done))
+
+
+def _told(done: extraction.Extraction) -> str:
+    told = f"files={done.landed.files_created} rows={done.landed.rows}"
+    return told if done.sent is None else f"{told} sent={done.sent}"
 
 
 def mode_of(text: str | None) -> Mode | None:

@@ -18,7 +18,7 @@ from extract.plan import Plan
 from extract.pool import Task, run_all
 from extract.subject import Source, Subject
 from extract.window import bars_since, extract_instruments, listed_since, tasks_of
-from jobs import history, on_celery
+from jobs import history, on_celery, on_sqs
 from jobs.approval import require_leave
 from jobs.context import Lake
 from jobs.options import Segment, Selection, default_datasets
@@ -36,10 +36,17 @@ PROBED = 20
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What an extraction landed, and the instruments that the selection came to."""
+    """What an extraction landed, and the instruments that the selection came to.
+
+    Attributes:
+        landed: what is in bronze now.
+        instruments: exchange, kind and name of each.
+        sent: messages that somebody else will work on, None where nobody else does.
+    """
 
     landed: Landed
     instruments: tuple[tuple[str, str, str], ...]
+    sent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,8 @@ class Prepared:
         """Land what bronze has not: instruments first, then trades and bars."""
         lake, settings, client = self.lake, self.settings, self.client
         total = sum((land_snapshot(lake, settings, client, one) for one in self.chosen), Landed())
+        messages = [message for one in self.histories for message in one.messages]
+        sent = on_sqs.send(settings, messages) if self._goes_to_sqs else None
         total += self._land()
         # the client is shared by the threads: what a task counts of it holds others' requests too
         total = replace(total, requests=client.requests, bytes=client.bytes)
@@ -85,11 +94,15 @@ class Prepared:
             total.rows,
             total.republished,
         )
-        return Extraction(total, tuple(found for one in self.chosen for found in one.named))
+        return Extraction(total, tuple(found for one in self.chosen for found in one.named), sent)
+
+    @property
+    def _goes_to_sqs(self) -> bool:
+        return bool(self.histories) and self.settings.workers.home == "sqs"
 
     def _land(self) -> Landed:
         lake, settings, client = self.lake, self.settings, self.client
-        busy = [one for one in self.histories if one.messages]
+        busy = [one for one in self.histories if one.messages and not self._goes_to_sqs]
         # an upper bound is no goal to be reached
         rows = 0 if self.plan.bounds else self.plan.rows
         count = len(self.subjects) + len(busy)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
 from extract.client import Client
-from extract.coverage import DAY_MS
 from extract.foresight import trade_pages
-from extract.held import Held
 from extract.history.message import Message, Mode
-from extract.history.schedule import Schedule, Wanted, schedule
+from extract.history.schedule import Schedule
+from extract.history.universe import Window, of_instruments
 from extract.history.work import work
 from extract.plan import Estimate, by_ids
 from extract.pool import Done, Task
@@ -20,11 +18,8 @@ from jobs.context import Lake
 from jobs.options import Segment, Selection
 from jobs.progress import Watch
 from lake.bronze import Dataset
-from lake.clock import to_millis
 from lake.errors import UsageError
 from lake.settings import Settings
-
-log = logging.getLogger(__name__)
 
 #: What is loaded by id; bars and instruments are not.
 OF_TRADES = ("trades", "agg_trades")
@@ -49,25 +44,19 @@ def schedules(
         UsageError: a dataset is no trades, or can't be had without a key.
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
-    start, end = selection.start, selection.end
-    start_ms = to_millis(start) if start else None
-    if start_ms is not None and mode == "reverse":
-        start_ms -= start_ms % DAY_MS
+    window = Window.of(mode, selection.start, selection.end)
     for dataset in map(_of_trades, datasets):
-        held = Held(lake.store, dataset, segment.exchange, segment.kind)
-        for name in instruments:
-            wanted = Wanted(
-                segment.exchange,
-                segment.kind,
-                dataset,
-                name,
-                mode,
-                start_ms,
-                to_millis(end) if end else None,
-            )
-            found = schedule(settings, client, held, wanted, run_id=lake.run_id)
-            _tell(found)
-            yield found
+        yield from of_instruments(
+            settings,
+            lake.store,
+            client,
+            exchange=segment.exchange,
+            kind=segment.kind,
+            dataset=dataset,
+            instruments=instruments,
+            window=window,
+            run_id=lake.run_id,
+        )
 
 
 def estimate(settings: Settings, one: Schedule) -> Estimate:
@@ -114,21 +103,3 @@ def _of_trades(name: str) -> Dataset:
             hint=f"Use candlelake extract --datasets {name}.",
         )
     return cast("Dataset", name)
-
-
-def _tell(one: Schedule) -> None:
-    wanted, bounds = one.wanted, one.bounds
-    name = f"{wanted.exchange} {wanted.kind} {wanted.instrument} {wanted.dataset}"
-    if bounds is None:
-        log.info("%s: the exchange has no trade in this window", name)
-        return
-    within = bounds.wanted
-    log.info(
-        "%s ids=%d..%d missing=%d chains=%d probes=%d",
-        name,
-        within.first_id,
-        within.last_id,
-        one.rows,
-        len(one.messages),
-        bounds.probes,
-    )

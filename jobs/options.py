@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Annotated
 
 import typer
 
 from extract.replay.stock import what_is_held
-from lake.clock import from_millis
+from extract.sources import trades_dataset
 from lake.errors import UsageError
+from lake.moment import moment
 from lake.settings import Settings
 
 Env = Annotated[str, typer.Option("--env", envvar="CANDLELAKE_ENV", help="replay, local or aws.")]
@@ -41,7 +41,6 @@ KINDS = {
     "binance": ("spot", "usdm", "coinm"),
     "deribit": ("future", "option", "spot", "future_combo", "option_combo"),
 }
-_MILLIS = re.compile(r"\d{10,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +137,7 @@ def windowed(selection: Selection, start: datetime | None, end: datetime | None)
 
 def default_datasets(settings: Settings, segment: Segment) -> Sequence[str]:
     """Return what a run takes of a segment where --datasets names nothing."""
-    if segment.exchange == "binance":
-        market = getattr(settings.exchanges.binance, segment.kind)
-        return (market.trades_dataset, "klines")
-    return ("trades", "klines")
-
-
-def moment(text: str, option: str) -> datetime | None:
-    """Return the UTC moment of ISO 8601 or UNIX ms; None for an empty text.
-
-    Raises:
-        UsageError: the text is neither.
-    """
-    if not text:
-        return None
-    if _MILLIS.fullmatch(text):
-        return from_millis(int(text))
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError as error:
-        hint = "Use 2024-01-01T00:00:00Z or UNIX milliseconds."
-        raise UsageError(f"{option} can't be read: '{text}'", hint=hint) from error
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return (trades_dataset(settings, segment.exchange, segment.kind), "klines")
 
 
 def _nothing_selected(settings: Settings, exchange: str | None, kind: str | None) -> UsageError:

@@ -26,7 +26,7 @@ from jobs.options import (
     select,
 )
 from jobs.runs import recorded
-from lake.errors import CandlelakeError
+from lake.errors import CandlelakeError, ExtractError
 from lake.tables import TABLES
 
 
@@ -83,9 +83,15 @@ def run(context: Context, selection: Selection, extraction: Extraction) -> dict[
 def _outcome(extraction: Prepared) -> Extraction | CandlelakeError:
     """Run the extraction; a failure is raised later, where it can be recorded."""
     try:
-        return extraction.run()
+        done = extraction.run()
     except CandlelakeError as error:
         return error
+    if done.sent:
+        return ExtractError(
+            f"{done.sent} messages are in the queue, and what they ask for has not landed",
+            hint="Run the pipeline again when the queue is empty.",
+        )
+    return done
 
 
 def refine(context: Context) -> None:

@@ -12,6 +12,7 @@
     │   └── PermanentExtractError   exit 1   asking again would give the same answer
     │       └── NotPublishedError   exit 1   the archive has no such file
     ├── BronzeError                 exit 1   a landed file breaks the contract of bronze
+    ├── QueueError                  exit 1   a queue can't be asked
     └── StorageError                exit 1   the store or a table can't be read or written
         └── LeaseError              exit 1   another job is writing this table
 
@@ -108,6 +109,10 @@ class NotPublishedError(PermanentExtractError):
 
 class BronzeError(CandlelakeError):
     """A landed file or its name breaks the contract of bronze."""
+
+
+class QueueError(CandlelakeError):
+    """A queue can't be asked, or refuses."""
 
 
 class StorageError(CandlelakeError):

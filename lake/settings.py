@@ -104,8 +104,10 @@ class Extract(Section):
 class Workers(Section):
     """Where messages of a history are worked on, and how often one is delivered (seconds)."""
 
-    home: Literal["pool", "celery"]
+    home: Literal["pool", "celery", "sqs"]
     redis_url: str
+    queue_url: str
+    dead_letter_url: str
     visibility_seconds: int = Field(ge=1)
     deliveries: int = Field(ge=1)
     retry_seconds: int = Field(ge=0)

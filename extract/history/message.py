@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, TypeAdapter
 
 from extract.coverage import Missing
 from lake.bronze import Dataset
@@ -15,6 +17,8 @@ Mode = Literal["reverse", "start", "date"]
 MODES: tuple[str, ...] = get_args(Mode)
 #: Raised when a message's fields change, so that an old one in a queue is refused and not misread.
 VERSION = 2
+#: The first millisecond after the year 9999.
+END_MS = 253_402_300_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class Message:
     run_id: str
     missing: Missing
     chunk: int
-    chunk_limit: int
-    stride: int
+    chunk_limit: Annotated[int, Field(ge=1)]
+    stride: Annotated[int, Field(ge=1)]
     venue_clock_ms: int
     tag: str = ""
 
@@ -109,17 +113,27 @@ class Message:
             UsageError: it is no message of this version.
         """
         try:
-            fields: dict[str, Any] = json.loads(text, parse_float=str)
-            version = fields.pop("version")
-            message = cls(**{**fields, "missing": Missing(**fields["missing"])})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            message = _READER.validate_json(text, strict=True)
+            version = json.loads(text, parse_float=str)["version"]
+        except (ValueError, KeyError) as error:
             raise UsageError(f"this is no message of a chunk: {text[:200]!a}") from error
-        if version != VERSION or message.mode not in MODES:
+        if version != VERSION or not _makes_sense(message):
             raise UsageError(
-                f"a message of version {version!a}, mode {message.mode!a} can't be worked on",
+                f"a message of version {version!a}, chunk {message.chunk} can't be worked on",
                 hint=f"This is version {VERSION}; let the scheduler send it again.",
             )
         return message
+
+
+def _makes_sense(message: Message) -> bool:
+    """Tell whether the chunk has wanted ids and all times are ones that a calendar has."""
+    missing = message.missing
+    times = (message.venue_clock_ms, missing.from_ms or 0, missing.until_ms or 0)
+    return message.first_id <= message.last_id and all(0 <= one < END_MS for one in times)
+
+
+#: Strict: a number that came as text would end its worker, not be refused.
+_READER = TypeAdapter(Message)
 
 
 def chains(first: Message) -> list[Message]:

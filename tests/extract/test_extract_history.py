@@ -315,6 +315,26 @@ def test_silence_about_trades_out_of_reach_is_not_asked_for(
     assert within_reach(Forgetful(oldest), Missing(10, 20)) == reached
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ('"chunk":0', '"chunk":"0"'),
+        ('"chunk":0', '"chunk":7'),
+        ('"chunk_limit":1000', '"chunk_limit":0'),
+        ('"stride":3', '"stride":0'),
+        ('"from_ms":null', '"from_ms":1000000000000000000'),
+        ('"venue_clock_ms":0', '"venue_clock_ms":-1'),
+        ('"mode":"start"', '"mode":"sideways"'),
+        ('"instrument":"X"', '"instrument":' + "[" * 100_000),
+    ],
+)
+def test_a_message_whose_fields_make_no_sense_is_refused(field: str, value: str) -> None:
+    first = Message("binance", "spot", "trades", "X", "start", "r", Missing(0, 9), 0, 1000, 3, 0)
+
+    with pytest.raises(UsageError, match="message"):
+        Message.from_json(first.to_json().replace(field, value))
+
+
 @pytest.mark.parametrize("mode", ["reverse", "start"])
 def test_a_hole_of_the_exchange_is_proved_by_few_questions(opened: Open, mode: Mode) -> None:
     ids = [*range(2500), *range(40_002_500, 40_004_000)]

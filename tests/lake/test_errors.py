@@ -52,6 +52,7 @@ def test_a_message_is_one_sentence_and_a_hint(
         (errors.BannedError, 4),
         (errors.PermanentExtractError, 1),
         (errors.BronzeError, 1),
+        (errors.QueueError, 1),
         (errors.StorageError, 1),
         (errors.LeaseError, 1),
     ],

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# A local AWS on this machine that executes functions, for tests.
+#   deploy/services/ministack.sh install               install the pinned packages into .tools
+#   deploy/services/ministack.sh start FOLDER [PORT]   start it and print its address; all it holds is in memory
+#   deploy/services/ministack.sh stop FOLDER           stop the server of this folder
+# It looks at no credentials: loopback only. Its packages lie apart, for they pin other versions than ours.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/service.sh"
+version=1.5.33
+home="$tools/ministack-$version"
+
+install() {
+    [ -f "$home/.complete" ] && return
+    [ -x "$venv/bin/python" ] || fail "functions run with the Python of .venv: make the environment first, with ./run-tests.sh."
+    mkdir -p "$tools"
+    exec 9>"$tools/.lock"
+    flock 9
+    if [ ! -f "$home/.complete" ]; then
+        say "installing ministack $version (first run)"
+        "$venv/bin/python" -m venv --clear "$home" || fail "could not make a virtual environment; is Python's venv module installed?"
+        "$home/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$here/deploy/services/ministack.txt" >&2 \
+            || fail "the pinned packages could not be installed; see above."
+        touch "$home/.complete"
+    fi
+    exec 9>&-
+}
+
+start() {
+    local folder="$1" port="$2"
+    is_running "$folder" && fail "the server of $folder runs already; stop it first."
+    install
+    mkdir -p "$folder"
+    for _ in 1 2 3; do
+        run "$folder" "${port:-$(free_port)}" && return
+        [ -z "$port" ] || break
+    done
+    tail -n 3 "$folder/log" >&2
+    fail "ministack of $folder did not start; its log is $folder/log."
+}
+
+run() {
+    local folder="$1" port="$2"
+    BIND_HOST=127.0.0.1 MINISTACK_HOST=127.0.0.1 GATEWAY_PORT="$port" TMPDIR="$folder" LAMBDA_EXECUTOR=local \
+        start_service "$folder" "http://127.0.0.1:$port/_ministack/health" "$home/bin/ministack" || return 1
+    echo "http://127.0.0.1:$port" | tee "$folder/endpoint"
+}
+
+case "${1:-} $#" in
+    "install 1") install ;;
+    "start 2"|"start 3") start "$2" "${3:-}" ;;
+    "stop 2") stop_service "$2" ;;
+    *) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+esac

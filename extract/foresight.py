@@ -153,14 +153,7 @@ def _id_ranges(
 ) -> Ranges | None:
     """Return the ids that lie in the gaps; None where the exchange does not tell."""
     try:
-        trades = trade_source(
-            client,
-            settings,
-            exchange=subject.exchange,
-            kind=subject.kind,
-            instrument=subject.instrument,
-            dataset=subject.dataset,
-        )
+        trades = trade_source(client, settings, subject)
         return [_id_range(trades, gap) for gap in gaps]
     except PermanentExtractError:
         return None  # the run itself says why
@@ -187,15 +180,5 @@ def _id_at(trades: TradeSource, time_ms: int) -> int:
 
 
 def _landing(settings: Settings, store: ObjectStore, client: Client, subject: Subject) -> Landing:
-    return Landing(
-        store=store,
-        clock=client.clock,
-        run_id="",
-        region=settings.lake.region,
-        exchange=subject.exchange,
-        kind=subject.kind,
-        dataset=subject.dataset,
-        instrument=subject.instrument,
-        mode=MODES[subject.source],
-        counts=counted(subject),
-    )
+    mode, counts = MODES[subject.source], counted(subject)
+    return Landing.of(subject, settings, store, client.clock, run_id="", mode=mode, counts=counts)

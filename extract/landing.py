@@ -10,6 +10,7 @@ from typing import Any
 
 from extract.answer import Answer
 from extract.coverage import Gap, joined, missing, months
+from extract.subject import OfInstrument
 from lake.bronze import (
     LEVEL,
     BronzeName,
@@ -24,6 +25,7 @@ from lake.bronze import (
 from lake.bronze import to_file as bronze_bytes
 from lake.clock import Clock, from_millis
 from lake.objects import ObjectStore
+from lake.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,34 @@ class Landing:
     on_landed: Callable[[int], None] = unwatched
     counts: tuple[Mode, ...] = ()
     level: int = LEVEL
+
+    @classmethod
+    def of(
+        cls,
+        instrument: OfInstrument,
+        settings: Settings,
+        store: ObjectStore,
+        clock: Clock,
+        *,
+        run_id: str,
+        mode: Mode,
+        on_landed: Callable[[int], None] = unwatched,
+        counts: tuple[Mode, ...] = (),
+    ) -> Landing:
+        """Return where the files of an instrument go, in the name of a run in this region."""
+        return cls(
+            store=store,
+            clock=clock,
+            run_id=run_id,
+            region=settings.lake.region,
+            exchange=instrument.exchange,
+            kind=instrument.kind,
+            dataset=instrument.dataset,
+            instrument=instrument.instrument,
+            mode=mode,
+            on_landed=on_landed,
+            counts=counts,
+        )
 
     def land(
         self, pieces: Sequence[Piece], coverage: Coverage, *, rows: int, tag: str = ""

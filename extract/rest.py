@@ -40,14 +40,7 @@ def land_gaps(
     """
     if subject.dataset == "klines":
         return _land_bars(client, settings, landing, gaps, subject.interval)
-    source = trade_source(
-        client,
-        settings,
-        exchange=subject.exchange,
-        kind=subject.kind,
-        instrument=subject.instrument,
-        dataset=subject.dataset,
-    )
+    source = trade_source(client, settings, subject)
     return _land_trades(source, settings, landing, gaps)
 
 

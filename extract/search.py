@@ -42,7 +42,7 @@ def first_at(probe: Probe, newest: Row, time_ms: int, *, origin: int = 0) -> Fou
     rows = counted.rows(origin)
     if not rows or rows[0].id > newest.id:
         return Found(newest, counted.probes)
-    row = _hit(rows, time_ms) or _between(counted, rows[-1], newest, time_ms, width=len(rows))
+    row = hit(rows, time_ms) or _between(counted, rows[-1], newest, time_ms, width=len(rows))
     return Found(row, counted.probes)
 
 
@@ -68,8 +68,8 @@ def _between(probe: _Counted, low: Row, high: Row, time_ms: int, *, width: int) 
             return high
         if rows[0].time_ms >= time_ms:
             high = rows[0]
-        elif hit := _hit(rows, time_ms):
-            return hit
+        elif row := hit(rows, time_ms):
+            return row
         else:
             low = rows[-1]
         halve = not halve and (high.id - low.id) * 2 > left
@@ -82,5 +82,6 @@ def _interpolated(low: Row, high: Row, time_ms: int, width: int) -> int:
     return low.id + share // (high.time_ms - low.time_ms) - width // 2
 
 
-def _hit(rows: Sequence[Row], time_ms: int) -> Row | None:
+def hit(rows: Sequence[Row], time_ms: int) -> Row | None:
+    """Return the first row of a page at or after a time, None where all are before it."""
     return next((row for row in rows if row.time_ms >= time_ms), None)

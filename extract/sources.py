@@ -5,6 +5,7 @@ from __future__ import annotations
 from extract.bars import BarSource
 from extract.client import Client
 from extract.pages import TradeSource
+from extract.subject import OfInstrument
 from extract.venues.binance import BinanceTrades
 from extract.venues.deribit import DeribitTrades
 from extract.venues.deribit_bars import DeribitBars
@@ -13,25 +14,18 @@ from lake.errors import UsageError
 from lake.settings import BinanceSegment, Settings
 
 
-def trade_source(
-    client: Client,
-    settings: Settings,
-    *,
-    exchange: str,
-    kind: str,
-    instrument: str,
-    dataset: Dataset,
-) -> TradeSource:
+def trade_source(client: Client, settings: Settings, of: OfInstrument) -> TradeSource:
     """Return an instrument's trades at its exchange.
 
     Raises:
         UsageError: the exchange, kind or dataset is unknown there, or an API key is missing.
     """
-    if exchange == "binance" and dataset in ("trades", "agg_trades"):
-        return BinanceTrades(client, settings, kind=kind, symbol=instrument, dataset=dataset)
-    if exchange == "deribit" and dataset == "trades":
-        return DeribitTrades(client, settings, instrument=instrument)
-    raise UsageError(f"{exchange} has no dataset '{dataset}' of trades")
+    name, dataset = of.instrument, of.dataset
+    if of.exchange == "binance" and dataset in ("trades", "agg_trades"):
+        return BinanceTrades(client, settings, kind=of.kind, symbol=name, dataset=dataset)
+    if of.exchange == "deribit" and dataset == "trades":
+        return DeribitTrades(client, settings, instrument=name)
+    raise UsageError(f"{of.exchange} has no dataset '{dataset}' of trades")
 
 
 def trades_dataset(settings: Settings, exchange: str, kind: str) -> Dataset:

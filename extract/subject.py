@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from lake.bronze import Dataset, Mode
 
 Source = Literal["rest", "archive", "auto"]
 #: What a file that lands this way is named by; of `auto`, its own files of REST.
 MODES: dict[Source, Mode] = {"rest": "history", "archive": "archive", "auto": "history"}
+
+
+class OfInstrument(Protocol):
+    """What is of one dataset of one instrument: a subject, a message, what a history wants."""
+
+    @property
+    def exchange(self) -> str:
+        """The exchange."""
+
+    @property
+    def kind(self) -> str:
+        """The venue's segment."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """What its rows are."""
+
+    @property
+    def instrument(self) -> str:
+        """The venue's name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,17 +229,9 @@ def tasks_of(
     Raises:
         UsageError: the exchange has no archive.
     """
-    landing = Landing(
-        store=store,
-        clock=client.clock,
-        run_id=run_id,
-        region=settings.lake.region,
-        exchange=subject.exchange,
-        kind=subject.kind,
-        dataset=subject.dataset,
-        instrument=subject.instrument,
-        mode=MODES[subject.source],
-        on_landed=on_landed,
+    mode = MODES[subject.source]
+    landing = Landing.of(
+        subject, settings, store, client.clock, run_id=run_id, mode=mode, on_landed=on_landed
     )
     if subject.source != "rest":
         return archive_tasks(

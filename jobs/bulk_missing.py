@@ -86,16 +86,8 @@ def _lines(absent: Sequence[Absent]) -> Iterator[str]:
 def _trades(
     lake: Lake, series: Series, window: tuple[int, int], clock_ms: int
 ) -> Iterator[tuple[int, int]]:
-    landing = Landing(
-        store=lake.store,
-        clock=lake.clock,
-        run_id=lake.run_id,
-        region=lake.settings.lake.region,
-        exchange=series.exchange,
-        kind=series.kind,
-        dataset=series.dataset,
-        instrument=series.instrument,
-        mode="history",
+    landing = Landing.of(
+        series, lake.settings, lake.store, lake.clock, run_id=lake.run_id, mode="history"
     )
     runs = landing.runs(*window)
     proved = _proved_until(runs, window, clock_ms)

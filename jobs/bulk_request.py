@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
+from extract.sources import trades_dataset
 from jobs.options import Segment, Selection
 from lake.bronze import Dataset
 from lake.clock import to_millis
@@ -81,8 +82,7 @@ class BulkRequest:
         """Return the dataset of bronze that the data type stands for."""
         if self.data_type == "ohlcv":
             return "klines"
-        market = getattr(settings.exchanges.binance, self.kind)
-        return cast("Dataset", market.trades_dataset)
+        return trades_dataset(settings, self.exchange, self.kind)
 
     def selection(self, settings: Settings, instruments: tuple[str, ...]) -> Selection:
         """Return the extraction of these instruments."""

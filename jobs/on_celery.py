@@ -33,7 +33,7 @@ def run(lake: Lake, settings: Settings, messages: Sequence[Message], watch: Watc
     from redis import Redis  # noqa: PLC0415 - only where Celery is the home
     from redis.exceptions import RedisError  # noqa: PLC0415
 
-    from extract.queues.celery_app import application, send  # noqa: PLC0415
+    from extract.queues.celery_queue import application, send  # noqa: PLC0415
     from extract.queues.ledger import RunLedger  # noqa: PLC0415
 
     workers = settings.workers

@@ -118,16 +118,8 @@ def segments_of(
     Raises:
         UsageError: an unknown exchange or kind.
     """
-    _known("--exchange", exchange, tuple(KINDS))
-    venues = [exchange] if exchange else list(KINDS)
-    _known("--kind", kind, tuple(dict.fromkeys(name for venue in venues for name in KINDS[venue])))
     names = _names(instruments) or ("*",)
-    return tuple(
-        Segment(venue, segment, names)
-        for venue in venues
-        for segment in KINDS[venue]
-        if kind in (None, segment)
-    )
+    return tuple(Segment(venue, segment, names) for venue, segment in _kinds(exchange, kind))
 
 
 def windowed(selection: Selection, start: datetime | None, end: datetime | None) -> Selection:
@@ -152,19 +144,23 @@ def _nothing_selected(settings: Settings, exchange: str | None, kind: str | None
 def _segments(
     settings: Settings, exchange: str | None, kind: str | None, instruments: tuple[str, ...]
 ) -> list[Segment]:
-    _known("--exchange", exchange, tuple(KINDS))
-    exchanges = [exchange] if exchange else list(KINDS)
-    known_kinds = tuple(dict.fromkeys(name for venue in exchanges for name in KINDS[venue]))
-    _known("--kind", kind, known_kinds)
+    chosen = _kinds(exchange, kind)
     if instruments and not (exchange and kind):
         raise UsageError("--instruments needs --exchange and --kind beside it")
-    found = []
-    for venue in exchanges:
-        for segment in KINDS[venue]:
-            wanted = instruments or settings.universe.get(venue, {}).get(segment, ())
-            if wanted and kind in (None, segment):
-                found.append(Segment(venue, segment, wanted))
-    return found
+    wanted = (
+        (venue, segment, instruments or settings.universe.get(venue, {}).get(segment, ()))
+        for venue, segment in chosen
+    )
+    return [Segment(venue, segment, names) for venue, segment, names in wanted if names]
+
+
+def _kinds(exchange: str | None, kind: str | None) -> list[tuple[str, str]]:
+    """Return the exchanges and kinds that the two options name, all where they name none."""
+    _known("--exchange", exchange, tuple(KINDS))
+    venues = [exchange] if exchange else list(KINDS)
+    _known("--kind", kind, tuple(dict.fromkeys(name for venue in venues for name in KINDS[venue])))
+    pairs = ((venue, segment) for venue in venues for segment in KINDS[venue])
+    return [(venue, segment) for venue, segment in pairs if kind in (None, segment)]
 
 
 def _known(option: str, value: str | None, known: tuple[str, ...]) -> None:

@@ -30,12 +30,7 @@ start() {
     is_running "$folder" && fail "the server of $folder runs already; stop it first."
     install
     mkdir -p "$folder"
-    for _ in 1 2 3; do
-        run "$folder" "${port:-$(free_port)}" && return
-        [ -z "$port" ] || break
-    done
-    tail -n 3 "$folder/log" >&2
-    fail "ministack of $folder did not start; its log is $folder/log."
+    run_on_port "$folder" "$port" "ministack of $folder"
 }
 
 run() {
@@ -45,9 +40,4 @@ run() {
     echo "http://127.0.0.1:$port" | tee "$folder/endpoint"
 }
 
-case "${1:-} $#" in
-    "install 1") install ;;
-    "start 2"|"start 3") start "$2" "${3:-}" ;;
-    "stop 2") stop_service "$2" ;;
-    *) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
-esac
+obey "$@"

@@ -72,3 +72,25 @@ stop_service() {
     kill -KILL "$process" 2>/dev/null || true
     rm -f "$folder/pid" "$folder/endpoint"
 }
+
+# run_on_port FOLDER PORT NAME: calls the script's own `run FOLDER PORT`, where no port is given with a free one, again
+# where another program has taken that meanwhile.
+run_on_port() {
+    local folder="$1" port="$2" name="$3"
+    for _ in 1 2 3; do
+        run "$folder" "${port:-$(free_port)}" && return
+        [ -z "$port" ] || break
+    done
+    tail -n 3 "$folder/log" >&2
+    fail "$name did not start; its log is $folder/log."
+}
+
+# obey COMMAND [FOLDER [PORT]]: what every script of this folder does with its arguments; else it prints its own head.
+obey() {
+    case "${1:-} $#" in
+        "install 1") install ;;
+        "start 2"|"start 3") start "$2" "${3:-}" ;;
+        "stop 2") stop_service "$2" ;;
+        *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    esac
+}

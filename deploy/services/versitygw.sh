@@ -16,12 +16,7 @@ start() {
     is_running "$folder" && fail "the server of $folder runs already; stop it first."
     install
     mkdir -p "$folder/data" "$folder/iam" "$folder/versions"
-    for _ in 1 2 3; do
-        run "$folder" "${port:-$(free_port)}" && return
-        [ -z "$port" ] || break
-    done
-    tail -n 3 "$folder/log" >&2
-    fail "the S3 server of $folder did not start; its log is $folder/log."
+    run_on_port "$folder" "$port" "the S3 server of $folder"
 }
 
 run() {
@@ -34,9 +29,4 @@ run() {
     echo "http://$address" | tee "$folder/endpoint"
 }
 
-case "${1:-} $#" in
-    "install 1") install ;;
-    "start 2"|"start 3") start "$2" "${3:-}" ;;
-    "stop 2") stop_service "$2" ;;
-    *) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
-esac
+obey "$@"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
@@ -99,6 +100,11 @@ class Message:
             steps = max(1, -(-((hole.last_id + 1) // limit - self.chunk) // self.stride))
         chunk = self.chunk + steps * (-self.stride if self.goes_down else self.stride)
         return dataclasses.replace(self, chunk=chunk) if low <= chunk <= high else None
+
+    @property
+    def digest(self) -> str:
+        """What tells the message from all others, in 64 hex digits."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
         """Return the message as a queue carries it."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from extract.client import Client
 from extract.coverage import Missing
-from extract.history.message import Message, chains
-from extract.history.schedule import Schedule, Wanted
+from extract.history.message import chains
+from extract.history.schedule import Schedule, Wanted, first_message
 from extract.pages import TradeSource, check_rows
 from extract.sources import trade_source
 from lake.settings import Settings
@@ -34,36 +34,15 @@ def refill(
         UsageError: the exchange, kind or dataset is unknown there, or wants a key.
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
-    source = trade_source(
-        client,
-        settings,
-        exchange=wanted.exchange,
-        kind=wanted.kind,
-        instrument=wanted.instrument,
-        dataset=wanted.dataset,
-    )
+    source = trade_source(client, settings, wanted)
     clock_ms = source.clock_ms()
     reached = [part for hole in holes for part in within_reach(source, hole)]
-    messages = [
-        one
-        for hole in reached
-        for one in chains(
-            Message(
-                wanted.exchange,
-                wanted.kind,
-                wanted.dataset,
-                wanted.instrument,
-                wanted.mode,
-                run_id,
-                hole,
-                chunk=0,
-                chunk_limit=settings.extract.chunk_limit,
-                stride=settings.extract.reserved_concurrency,
-                venue_clock_ms=clock_ms,
-                tag=run_id,
-            )
+    messages = []
+    for hole in reached:
+        first = first_message(
+            settings, wanted, hole, run_id=run_id, venue_clock_ms=clock_ms, tag=run_id
         )
-    ]
+        messages += chains(first)
     return Schedule(wanted, None, reached, messages)
 
 

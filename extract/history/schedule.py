@@ -79,42 +79,49 @@ def schedule(
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
     _require_window(wanted)
-    source = trade_source(
-        client,
-        settings,
-        exchange=wanted.exchange,
-        kind=wanted.kind,
-        instrument=wanted.instrument,
-        dataset=wanted.dataset,
-    )
+    source = trade_source(client, settings, wanted)
     bounds = bounds_of(source, wanted.start_ms, wanted.end_ms)
     if bounds is None:
         return Schedule(wanted, None, [], [])
     runs = held.runs(wanted.instrument, "history")
-    limit = settings.extract.chunk_limit
     within = bounds.wanted
     missing = missing_ids(
         runs, within.first_id, within.last_id, from_ms=within.from_ms, until_ms=within.until_ms
     )
-    first = Message(
-        wanted.exchange,
-        wanted.kind,
-        wanted.dataset,
-        wanted.instrument,
-        wanted.mode,
-        run_id,
-        within,
-        chunk=0,
-        chunk_limit=limit,
-        stride=settings.extract.reserved_concurrency,
-        venue_clock_ms=bounds.venue_clock_ms,
-    )
+    clock_ms = bounds.venue_clock_ms
+    first = first_message(settings, wanted, within, run_id=run_id, venue_clock_ms=clock_ms)
     messages = [one for gap in missing for one in chains(replace(first, missing=gap))]
     head = None
     if bounds.head is not None and not _holds(runs, bounds.head):
         head = _of_head(first, bounds.head)
         messages.append(head)
     return Schedule(wanted, bounds, missing, messages, head)
+
+
+def first_message(
+    settings: Settings,
+    wanted: Wanted,
+    missing: Missing,
+    *,
+    run_id: str,
+    venue_clock_ms: int,
+    tag: str = "",
+) -> Message:
+    """Return the message that the chains of a range are made of, of no chunk yet."""
+    return Message(
+        wanted.exchange,
+        wanted.kind,
+        wanted.dataset,
+        wanted.instrument,
+        wanted.mode,
+        run_id,
+        missing,
+        chunk=0,
+        chunk_limit=settings.extract.chunk_limit,
+        stride=settings.extract.reserved_concurrency,
+        venue_clock_ms=venue_clock_ms,
+        tag=tag,
+    )
 
 
 def _holds(runs: Sequence[Coverage], head: Missing) -> bool:

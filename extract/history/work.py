@@ -39,26 +39,16 @@ def work(
     Raises:
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
-    landing = Landing(
-        store=store,
-        clock=client.clock,
+    landing = Landing.of(
+        message,
+        settings,
+        store,
+        client.clock,
         run_id=message.run_id,
-        region=settings.lake.region,
-        exchange=message.exchange,
-        kind=message.kind,
-        dataset=message.dataset,
-        instrument=message.instrument,
         mode="history",
         on_landed=on_landed,
     )
-    source = trade_source(
-        client,
-        settings,
-        exchange=message.exchange,
-        kind=message.kind,
-        instrument=message.instrument,
-        dataset=message.dataset,
-    )
+    source = trade_source(client, settings, message)
     landed, hole = Landed(venue_clock_ms=message.venue_clock_ms), None
     for file in _files(source, message):
         if file.rows == 0 and _is_hole(file):

@@ -11,18 +11,15 @@ import logging
 import os
 from functools import cache
 
-from celery import Celery, Task
+from celery import Task
 from redis import Redis
 
-from extract.history.message import Message
+from extract.queues.celery_queue import NAME, application, send
 from extract.queues.handling import Equipment, handle
 from extract.queues.ledger import RunLedger
 from lake.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
-
-QUEUE = "candlelake"
-NAME = "candlelake.land_chunk"
 
 
 @cache
@@ -38,27 +35,6 @@ def _equipment() -> Equipment:
 @cache
 def _redis() -> Redis:
     return Redis.from_url(_settings().workers.redis_url)
-
-
-def application(redis_url: str, visibility_seconds: int) -> Celery:
-    """Return the Celery application whose broker is a Redis, without any result of tasks."""
-    made = Celery(QUEUE, broker=redis_url)
-    made.conf.update(
-        task_default_queue=QUEUE,
-        task_ignore_result=True,
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
-        worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
-        broker_connection_retry_on_startup=True,
-        broker_transport_options={"visibility_timeout": visibility_seconds},
-    )
-    return made
-
-
-def send(to: Celery, message: Message) -> None:
-    """Put a message into the queue."""
-    to.send_task(NAME, args=[message.to_json()])
 
 
 app = application(_settings().workers.redis_url, _settings().workers.visibility_seconds)

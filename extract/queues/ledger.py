@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,13 +25,11 @@ class Standing:
         open_chains: chains that have not ended.
         rows: rows landed.
         files: bronze files that appeared.
-        dead: messages that can't be worked on.
     """
 
     open_chains: int
     rows: int
     files: int
-    dead: int
 
 
 class RunLedger:
@@ -54,11 +51,11 @@ class RunLedger:
 
     def is_sent(self, message: Message) -> bool:
         """Tell whether this message has been sent already: one handled twice sends once."""
-        return bool(self._redis.sismember(self._sent, _digest(message)))
+        return bool(self._redis.sismember(self._sent, message.digest))
 
     def sent(self, message: Message) -> None:
         """Remember that a message is in the queue; called after it is, so that none is lost."""
-        self._redis.sadd(self._sent, _digest(message))
+        self._redis.sadd(self._sent, message.digest)
         self._redis.expire(self._sent, KEPT_SECONDS)
 
     def landed(self, landed: Landed) -> None:
@@ -84,15 +81,10 @@ class RunLedger:
         pipe = self._redis.pipeline()
         pipe.scard(self._open)
         pipe.mget(self._rows, self._files)
-        pipe.llen(self._dead)
-        open_chains, (rows, files), dead = pipe.execute()
-        return Standing(open_chains, int(rows or 0), int(files or 0), dead)
+        open_chains, (rows, files) = pipe.execute()
+        return Standing(open_chains, int(rows or 0), int(files or 0))
 
     def reasons(self) -> list[str]:
         """Return why messages of this run can't be worked on."""
         found = cast("list[bytes]", self._redis.lrange(self._dead, 0, -1))
         return [one.decode() for one in found]
-
-
-def _digest(message: Message) -> str:
-    return hashlib.sha256(message.to_json().encode()).hexdigest()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from extract.history.message import Message
 from lake.objects import ObjectStore
 
@@ -37,4 +35,4 @@ class SentMarks:
 
 
 def _key(message: Message) -> str:
-    return f"{FOLDER}/{hashlib.sha256(message.to_json().encode()).hexdigest()}"
+    return f"{FOLDER}/{message.digest}"

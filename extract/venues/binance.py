@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from extract.client import Client
 from extract.coverage import DAY_MS, HOUR_MS
 from extract.listing import Listing, unified_name
 from extract.pages import Check, Page, Row, check_rows, read_rows
-from extract.search import first_at
+from extract.search import first_at, hit
 from lake.bronze import Dataset
 from lake.errors import PermanentExtractError, TransientExtractError, UsageError
 from lake.settings import BinanceSegment, Settings
@@ -132,7 +132,7 @@ class BinanceTrades:
         """Look around a trade id; None where the trades around it do not tell."""
         start = str(max(0, trade_id - self._limit // 2))
         rows = self._rows({"fromId": start, "limit": str(self._limit)})[1]
-        return _hit(rows, time_ms) if rows and rows[0].time_ms < time_ms else None
+        return hit(rows, time_ms) if rows and rows[0].time_ms < time_ms else None
 
     def _first_by_hours(self, time_ms: int) -> Row | None:
         now = self.clock_ms()
@@ -203,10 +203,6 @@ class BinanceTrades:
         secret = {"X-MBX-APIKEY": key.get_secret_value()} if key and wants_key else {}
         path = f"{self._market.prefix}/{endpoint}"
         return Request(self._segment.rest_url, path, params, weight, secret)
-
-
-def _hit(rows: Sequence[Row], time_ms: int) -> Row | None:
-    return next((row for row in rows if row.time_ms >= time_ms), None)
 
 
 def _list(document: Any) -> list[Any]:

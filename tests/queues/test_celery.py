@@ -11,7 +11,7 @@ from redis import Redis
 
 from extract.coverage import Missing
 from extract.history.message import Message
-from extract.queues.celery_app import application, send
+from extract.queues.celery_queue import application, send
 from extract.queues.ledger import DEAD
 from tests.extract.tape_server import CLOCK_MS
 from tests.queues.conftest import Start, wait_for

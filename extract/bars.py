@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Protocol
 
 from extract.answer import Answer
 from extract.coverage import Gap
@@ -14,8 +14,6 @@ from lake.bronze import Coverage
 from lake.errors import TransientExtractError, UsageError
 
 UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-BarRead = Callable[[Any], list[int]]
 
 
 class BarSource(Protocol):

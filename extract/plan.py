@@ -82,16 +82,6 @@ class Plan:
         return sum(part.rows for part in self.estimates)
 
     @property
-    def weight(self) -> int:
-        """What the requests cost, over all hosts."""
-        return sum(part.weight for part in self.estimates)
-
-    @property
-    def files(self) -> int:
-        """How many files the run lands."""
-        return sum(part.files for part in self.estimates)
-
-    @property
     def seconds(self) -> int:
         """The time at the rate limits, rounded up; hosts are asked side by side."""
         weights: dict[str, int] = {}

@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from jobs import conflicts, extract_command, quarantine
+from jobs import conflicts, quarantine
 from jobs import doctor as ward
 from jobs.application import exit_code_of
 from jobs.context import open_lake
-from jobs.coverage_command import coverage
+from jobs.coverage.command import coverage
+from jobs.coverage.repair import repair
 from jobs.data_docs import data_docs
+from jobs.extraction import command as extract_command
+from jobs.extraction.plan import plan
 from jobs.options import Env, Sets
-from jobs.plan import plan
-from jobs.repair import repair
 from jobs.sql import sql
 
 app = typer.Typer(

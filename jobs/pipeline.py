@@ -10,7 +10,7 @@ import sys
 from jobs import certify, gold, instruments, silver
 from jobs.application import run_job
 from jobs.context import Context, exchanges_of, open_context, open_lake, start_session
-from jobs.extraction import Extraction, Prepared, prepare
+from jobs.extraction.run import Extraction, Prepared, prepare
 from jobs.options import (
     Datasets,
     End,

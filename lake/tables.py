@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pyspark.sql import types as T  # noqa: N812
 
 from lake import schemas
-from lake.errors import UsageError
 
 COMMON = {
     "delta.deletedFileRetentionDuration": "interval 14 days",
@@ -165,14 +164,3 @@ TABLES: Mapping[str, Table] = {
         OPS_WATERMARKS,
     )
 }
-
-
-def table_named(name: str) -> Table:
-    """Return the table of this name.
-
-    Raises:
-        UsageError: no table has this name.
-    """
-    if name not in TABLES:
-        raise UsageError(f"there is no table '{name}'", hint=f"Known are {', '.join(TABLES)}.")
-    return TABLES[name]

@@ -74,7 +74,7 @@ def test_a_small_run_does_not_ask(exchange: ReplayExchange, tmp_path: Path) -> N
     done = candlelake(*options(tmp_path, exchange))
 
     assert done.returncode == 0, done.stderr
-    assert "INFO jobs.extraction bronze files=2 " in done.stderr
+    assert "INFO jobs.extraction.run bronze files=2 " in done.stderr
     assert "landed file" not in done.stderr
 
 

@@ -17,10 +17,10 @@ import pytest
 from pyarrow import parquet
 
 from extract.landed_rows import Series
-from jobs.bulk import Result, run
-from jobs.bulk_command import KEYS, use_profile
-from jobs.bulk_missing import Absent, require_nothing
-from jobs.bulk_request import BulkRequest, Labels, Wanted, understood
+from jobs.bulk.command import KEYS, use_profile
+from jobs.bulk.missing import Absent, require_nothing
+from jobs.bulk.request import BulkRequest, Labels, Wanted, understood
+from jobs.bulk.run import Result, run
 from jobs.context import open_lake
 from lake.bronze import read_lines
 from lake.errors import CandlelakeError, SettingsError, UsageError
@@ -152,7 +152,7 @@ def test_a_run_lands_bronze_and_writes_the_recordings_digits_beside_it(tmp_path:
 
     assert first.returncode == 0, first.stderr
     assert first.stdout == "files=3 rows=2026 exports=2 missing=0\n"
-    assert "jobs.extraction plan " in first.stderr
+    assert "jobs.extraction.run plan " in first.stderr
     assert (second.outcome.files, second.outcome.rows) == (0, 0)
     assert landed(tmp_path) == before
     for instrument in RECORDINGS:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from extract.replay.exchange import ReplayExchange
-from jobs.extract_command import window_of
+from jobs.extraction.command import window_of
 from lake.errors import UsageError
 from lake.objects import FolderStore
 from tests.extract.asking import covered_ids

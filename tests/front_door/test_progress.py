@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from jobs.progress import Reading, Watch, clocked, now_and_then, on_terminal
+from jobs.extraction.progress import Reading, Watch, clocked, now_and_then, on_terminal
 
 
 class Hand:
@@ -75,7 +75,7 @@ def test_tasks_and_rows_of_all_threads_are_counted() -> None:
 
 def test_a_log_is_told_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
     clock = Hand()
-    with caplog.at_level(logging.INFO, logger="jobs.progress"):
+    with caplog.at_level(logging.INFO, logger="jobs.extraction.progress"):
         show = now_and_then(clock)
         for second in range(40):
             show(Reading(0, 1, second * 100, 0, second * 1000))

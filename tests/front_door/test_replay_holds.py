@@ -8,8 +8,8 @@ import pytest
 
 from extract.listing import Listing
 from extract.replay.stock import what_is_held
+from jobs.extraction.replayed import require_held
 from jobs.options import select
-from jobs.replayed import require_held
 from lake.errors import UsageError
 from lake.settings import load_settings
 from tests.front_door.commands import candlelake, landed, the_error

@@ -6,7 +6,7 @@ import io
 
 from jobs import certify, pipeline
 from jobs.context import Context, exchanges_of
-from jobs.extraction import Extraction, prepare
+from jobs.extraction.run import Extraction, prepare
 from jobs.options import select
 
 

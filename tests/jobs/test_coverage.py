@@ -11,11 +11,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from jobs.coverage_command import as_grid, draw, figures
-from jobs.daily_proof import Finding, Stretch, stretches
-from jobs.drawing import to_svg
-from jobs.heat_map import BLUES, ORANGES, YELLOW, heat_map
-from jobs.holdings import Entry, Holding
+from jobs.coverage.command import as_grid, draw, figures
+from jobs.coverage.daily_proof import Finding, Stretch, stretches
+from jobs.coverage.drawing import to_svg
+from jobs.coverage.heat_map import BLUES, ORANGES, YELLOW, heat_map
+from jobs.coverage.holdings import Entry, Holding
 from jobs.options import segments_of
 from lake.errors import UsageError
 

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from extract.coverage import Missing
-from jobs import pipeline, repair
+from jobs import pipeline
 from jobs.context import Context, exchanges_of
-from jobs.extraction import prepare
-from jobs.holdings import Holding, holdings
+from jobs.coverage import repair
+from jobs.coverage.holdings import Holding, holdings
+from jobs.coverage.recount import Verdict
+from jobs.extraction.run import prepare
 from jobs.options import segments_of, select
-from jobs.recount import Verdict
 from lake.bronze import Envelope, known_names, parse_name, read_lines, to_file
 from lake.errors import CandlelakeError
 from lake.tables import GOLD_OHLCV, OPS_CONTINUITY, SILVER_AGG_TRADES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from extract.landing import Landed
-from jobs.extraction import Extraction, Prepared
+from jobs.extraction.run import Extraction, Prepared
 from jobs.pipeline import _outcome
 from lake.errors import ExtractError
 

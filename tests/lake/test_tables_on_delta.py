@@ -18,7 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import types as T  # noqa: N812
 
-from lake.errors import LeaseError, StorageError, UsageError
+from lake.errors import LeaseError, StorageError
 from lake.objects import FolderStore
 from lake.storage import APP_ID, APP_VERSION, IdRange, Slice, Tables, Transaction, quoted
 from lake.tables import (
@@ -27,10 +27,8 @@ from lake.tables import (
     COMMON,
     FEED,
     IDENTITY_KEY,
-    SILVER_TRADES,
     TABLES,
     Table,
-    table_named,
 )
 
 pytestmark = [
@@ -160,9 +158,6 @@ def test_a_table_that_was_never_made_is_named_with_the_next_step(tables: Tables)
     assert not tables.exists(PRINTS)
     with pytest.raises(StorageError, match=r"silver\.prints does not exist.*spark-submit"):
         tables.read(PRINTS)
-    with pytest.raises(UsageError, match=r"no table 'silver\.trade'"):
-        table_named("silver.trade")
-    assert table_named("silver.trades") is SILVER_TRADES
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)

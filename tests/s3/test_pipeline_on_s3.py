@@ -103,7 +103,7 @@ def test_a_server_that_dies_under_spark_is_one_clear_line(
     seen = []
     for line in victim.stderr:
         seen.append(line)
-        if "jobs.extraction bronze files=" in line:
+        if "jobs.extraction.run bronze files=" in line:
             fresh_server.stop()
     said = "".join(seen)
     victim.communicate()

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from jobs.context import open_context, open_lake
-from jobs.drawing import Page, to_png, to_svg
-from jobs.heat_map import heat_map
-from jobs.holdings import Holding, HoleCount, holdings
+from jobs.coverage.drawing import Page, to_png, to_svg
+from jobs.coverage.heat_map import heat_map
+from jobs.coverage.holdings import Holding, HoleCount, holdings
 from jobs.options import Env, Exchange, Instruments, Kind, Sets, segments_of
 from jobs.sql import Format, print_rows
 from lake.clock import EPOCH

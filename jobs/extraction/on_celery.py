@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from extract.history.message import Message
 from extract.landing import Landed
 from jobs.context import Lake
-from jobs.progress import Watch
+from jobs.extraction.progress import Watch
 from lake.errors import ExtractError, UsageError
 from lake.settings import Settings
 

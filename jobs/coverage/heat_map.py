@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from jobs.daily_proof import Finding, Stretch, stretches
-from jobs.drawing import Box, Diamond, Page, Shape, Words
-from jobs.holdings import Holding
+from jobs.coverage.daily_proof import Finding, Stretch, stretches
+from jobs.coverage.drawing import Box, Diamond, Page, Shape, Words
+from jobs.coverage.holdings import Holding
 
 #: Blue and orange are told apart with every kind of colour blindness, and each ramp by lightness.
 BLUES = ("#c6dbef", "#9ecae1", "#6baed6", "#3182bd", "#08519c")

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from extract.landed_rows import Field, FieldType, Series, Texts, landed_rows
-from jobs.bulk_request import DataFormat
+from jobs.bulk.request import DataFormat
 from lake.bronze import encoded
 from lake.errors import BronzeError, UsageError
 from lake.objects import ObjectStore

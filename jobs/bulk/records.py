@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jobs.bulk_request import BulkRequest, Labels
+from jobs.bulk.request import BulkRequest, Labels
 from jobs.context import Lake
 from lake.clock import to_iso
 from lake.errors import StorageError

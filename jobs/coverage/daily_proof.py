@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from jobs.holdings import Entry, Holding
+from jobs.coverage.holdings import Entry, Holding
 
 DAY_US = 86_400_000_000
 EPOCH_DAY = date(1970, 1, 1)

@@ -18,12 +18,12 @@ from extract.plan import Plan
 from extract.pool import Task, run_all
 from extract.subject import Source, Subject
 from extract.window import bars_since, extract_instruments, listed_since, tasks_of
-from jobs import history, on_celery, on_sqs
-from jobs.approval import require_leave
 from jobs.context import Lake
+from jobs.extraction import history, on_celery, on_sqs
+from jobs.extraction.approval import require_leave
+from jobs.extraction.progress import Watch, watched
+from jobs.extraction.replayed import is_replayed, require_held
 from jobs.options import Segment, Selection, default_datasets
-from jobs.progress import Watch, watched
-from jobs.replayed import is_replayed, require_held
 from lake.bronze import Dataset
 from lake.clock import to_millis
 from lake.settings import Settings

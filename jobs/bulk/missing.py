@@ -12,8 +12,8 @@ from extract.landed_rows import Series, landed_rows
 from extract.landing import Landing
 from extract.paging import SETTLED_MS
 from jobs.context import Lake
+from jobs.extraction.replayed import held_times, is_replayed
 from jobs.options import Segment
-from jobs.replayed import held_times, is_replayed
 from lake.bronze import Coverage
 from lake.clock import from_millis, to_iso
 from lake.errors import CandlelakeError

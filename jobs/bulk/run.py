@@ -11,14 +11,15 @@ from extract.discovery import Snapshot, ask_snapshot, requests_of
 from extract.landed_rows import Series
 from extract.landing import Landed
 from extract.listing import matching
-from jobs import bulk_runs, extraction
-from jobs.bulk_export import export
-from jobs.bulk_missing import Absent, absent_parts, tell
-from jobs.bulk_request import BulkRequest, Labels
-from jobs.bulk_runs import Outcome
+from jobs.bulk import records
+from jobs.bulk.export import export
+from jobs.bulk.missing import Absent, absent_parts, tell
+from jobs.bulk.records import Outcome
+from jobs.bulk.request import BulkRequest, Labels
 from jobs.context import Lake, exchanges_of
+from jobs.extraction import run as extraction
+from jobs.extraction.replayed import is_replayed, require_held
 from jobs.options import Segment
-from jobs.replayed import is_replayed, require_held
 from lake.errors import UsageError
 from lake.settings import Settings
 
@@ -67,7 +68,7 @@ def run(lake: Lake, request: BulkRequest, labels: Labels) -> Result:
     """
     with exchanges_of(lake.settings) as settings:
         found = look_up(lake, settings, request)
-        bulk_runs.begin(lake, request, labels, found.instruments)
+        records.begin(lake, request, labels, found.instruments)
         landed = _landed(lake, settings, request, found.instruments)
     held = [_series(settings, request, name) for name in found.instruments]
     lacking = [_series(settings, request, name) for name in found.faults]
@@ -80,7 +81,7 @@ def run(lake: Lake, request: BulkRequest, labels: Labels) -> Result:
     form = request.data_format
     exports = [export(lake.store, one, request.window, form) for one in held] if form else []
     outcome = Outcome(landed.files_created, landed.rows, landed.requests, len(absent), exports)
-    bulk_runs.end(lake, outcome)
+    records.end(lake, outcome)
     log.info("bulk run=%s", lake.run_id)
     return Result(found, outcome, absent)
 

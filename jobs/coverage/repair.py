@@ -15,13 +15,14 @@ from extract.foresight import weight_per_minute
 from extract.history.refill import refill
 from extract.history.schedule import Schedule, Wanted
 from extract.plan import Plan
-from jobs import history, pipeline
-from jobs.approval import require_leave
+from jobs import pipeline
 from jobs.context import Context, Lake, exchanges_of, open_context, open_lake
-from jobs.extraction import Prepared
-from jobs.holdings import Of, holdings
+from jobs.coverage.holdings import Of, holdings
+from jobs.coverage.recount import Verdict, recounted
+from jobs.extraction import history
+from jobs.extraction.approval import require_leave
+from jobs.extraction.run import Prepared
 from jobs.options import Env, Exchange, Instruments, Kind, Segment, Sets, Yes, segments_of
-from jobs.recount import Verdict, recounted
 from jobs.runs import recorded
 from lake.bronze import Coverage, Dataset
 from lake.errors import CandlelakeError, ExtractError, PermanentExtractError, UsageError

@@ -8,9 +8,9 @@ from typing import Annotated, cast
 import typer
 
 from extract.history.message import MODES, Mode
-from jobs import extraction
-from jobs.bulk_command import bulk
+from jobs.bulk.command import bulk
 from jobs.context import exchanges_of, open_lake
+from jobs.extraction import run as extraction
 from jobs.options import (
     Datasets,
     End,

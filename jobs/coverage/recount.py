@@ -10,7 +10,7 @@ from pyspark.sql import types as T  # noqa: N812
 
 from extract.coverage import Missing, joined, missing_ids
 from jobs.context import Context
-from jobs.holdings import Entry, Of
+from jobs.coverage.holdings import Entry, Of
 from jobs.silver import FACTS
 from lake.bronze import Coverage
 from lake.frames import local_frame

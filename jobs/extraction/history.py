@@ -15,8 +15,8 @@ from extract.history.work import work
 from extract.plan import Estimate, by_ids
 from extract.pool import Done, Task
 from jobs.context import Lake
+from jobs.extraction.progress import Watch
 from jobs.options import Segment, Selection
-from jobs.progress import Watch
 from lake.bronze import Dataset
 from lake.errors import UsageError
 from lake.settings import Settings

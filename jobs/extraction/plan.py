@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from extract.plan import Estimate, Plan, lasting, sized
-from jobs import extraction
 from jobs.context import exchanges_of, open_lake
-from jobs.extract_command import FirstDate, mode_of, window_of
+from jobs.extraction import run as extraction
+from jobs.extraction.command import FirstDate, mode_of, window_of
 from jobs.options import (
     Datasets,
     End,

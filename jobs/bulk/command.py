@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from jobs.bulk import run
-from jobs.bulk_missing import require_nothing
-from jobs.bulk_request import Labels, Wanted, understood
+from jobs.bulk.missing import require_nothing
+from jobs.bulk.request import Labels, Wanted, understood
+from jobs.bulk.run import run
 from jobs.context import open_lake
 from jobs.options import Env, Sets
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,9 @@ SMALL = {
     "spark.log.level": "ERROR",
     "spark.sql.catalogImplementation": "in-memory",
 }
+
+# a shell's background job starts with ^C ignored, and so would every command that a test interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

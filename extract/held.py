@@ -6,8 +6,9 @@ from collections import defaultdict
 from functools import cached_property
 
 from extract.coverage import joined
-from lake.bronze import BronzeName, Coverage, Dataset, Mode, folder, known_names
+from lake.bronze import BronzeName, Coverage, Dataset, Mode, folder
 from lake.objects import ObjectStore
+from lake.packs import names_below
 
 
 class Held:
@@ -25,6 +26,6 @@ class Held:
     @cached_property
     def _by_instrument(self) -> dict[str, list[BronzeName]]:
         found: dict[str, list[BronzeName]] = defaultdict(list)
-        for name in known_names(self._store.names(self._folder)):
+        for name in names_below(self._store, self._folder):
             found[name.instrument].append(name)
         return found

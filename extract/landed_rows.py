@@ -145,12 +145,14 @@ def _files(store: ObjectStore, series: Series, from_ms: int, until_ms: int) -> l
 
 def _rows_of(store: ObjectStore, name: BronzeName, shape: Shape) -> dict[int, Texts]:
     """Return the rows that a file covers, by id; its pages may hold others beside them."""
-    content = store.read(name.key)
+    content = store.read(name.file)
     if content is None:
-        raise BronzeError("a bronze file is gone", where=name.key, hint="Run again.")
+        raise BronzeError("a bronze file is gone", where=name.file, hint="Run again.")
     held = name.coverage
     found: dict[int, Texts] = {}
     for envelope in read_lines(content):
+        if envelope.get("packed_as", name.key) != name.key:
+            continue
         for entry in _entries(envelope["body"], name.key):
             row = _texts(entry, shape)
             row_id = _whole(row[shape.id_name])

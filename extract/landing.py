@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from extract.answer import Answer
 from extract.coverage import Gap, joined, missing, months
+from extract.packing import SMALL_BYTES, Packer, Small
 from extract.subject import OfInstrument
 from lake.bronze import (
     LEVEL,
@@ -20,11 +21,11 @@ from lake.bronze import (
     Mode,
     encoded,
     folder,
-    known_names,
 )
 from lake.bronze import to_file as bronze_bytes
 from lake.clock import Clock, from_millis
 from lake.objects import ObjectStore
+from lake.packs import names_below, packed_of
 from lake.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class Landing:
     `instrument` is empty where the answers are of many instruments; `shown_as` then stands in
     the file's name. `on_landed` is told the rows of each file that is created. `counts` are the
     modes whose files count as held; its own alone where none is named. `level` is gzip's.
+    `packer` takes files that are too small to stand alone; without one, all do.
     """
 
     store: ObjectStore
@@ -107,6 +109,7 @@ class Landing:
     on_landed: Callable[[int], None] = unwatched
     counts: tuple[Mode, ...] = ()
     level: int = LEVEL
+    packer: Packer | None = None
 
     @classmethod
     def of(
@@ -120,6 +123,7 @@ class Landing:
         mode: Mode,
         on_landed: Callable[[int], None] = unwatched,
         counts: tuple[Mode, ...] = (),
+        packer: Packer | None = None,
     ) -> Landing:
         """Return where the files of an instrument go, in the name of a run in this region."""
         return cls(
@@ -134,15 +138,19 @@ class Landing:
             mode=mode,
             on_landed=on_landed,
             counts=counts,
+            packer=packer,
         )
 
     def land(
         self, pieces: Sequence[Piece], coverage: Coverage, *, rows: int, tag: str = ""
     ) -> Landed:
-        """Create one file; a second arrival of the same coverage is discarded."""
+        """Create one file, or let the packer; a second arrival of the same is discarded."""
         name = self.name(coverage, tag)
         moment = self.clock.now()
         envelopes = (self._envelope(piece, n, moment) for n, piece in enumerate(pieces, 1))
+        if self.packer and sum(len(piece.body) for piece in pieces) <= SMALL_BYTES:
+            packs = self.packer.take(Small(name, list(envelopes), rows, self.on_landed))
+            return Landed(files_created=packs, rows=rows)
         if not self.store.create(name.key, bronze_bytes(envelopes, level=self.level)):
             log.debug("held already file=%s", name.key)
             return Landed(files_held=1)
@@ -230,9 +238,10 @@ def held_names(
     """Return the parsed names of an instrument's files; what is no bronze name is passed over."""
     top = folder(dataset, exchange, kind)
     if window is None:
-        keys: Iterable[str] = store.names(top)
-    else:
-        folders = (from_millis(start).strftime("%Y-%m") for start, _ in months(*window))
-        prefixes = [f"{top}{month}/{encoded(instrument)}~" for month in folders]
-        keys = (key for prefix in prefixes for key in store.names(prefix))
-    return [name for name in known_names(keys) if name.instrument == instrument]
+        return [one for one in names_below(store, top) if one.instrument == instrument]
+    found: list[BronzeName] = []
+    for start, _ in months(*window):
+        month = f"{top}{from_millis(start):%Y-%m}/"
+        found += names_below(store, f"{month}{encoded(instrument)}~")
+        found += packed_of(store, month, instrument)
+    return [name for name in found if name.instrument == instrument]

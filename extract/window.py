@@ -10,6 +10,7 @@ from extract.bars import first_day
 from extract.client import Client
 from extract.discovery import Snapshot, ask_snapshot, land_snapshot, requests_of
 from extract.landing import Landed, Landing, held_names, unwatched
+from extract.packing import Packer
 from extract.plan import EARLIEST_MS
 from extract.pool import Done, Task, run_all
 from extract.rest import land_gaps, window_of
@@ -212,6 +213,7 @@ def tasks_of(
     on_landed: Callable[[int], None] = unwatched,
     on_ended: Callable[[], None] = lambda: None,
     checks_again: bool = False,
+    packer: Packer | None = None,
 ) -> list[Task]:
     """Return what lands a subject as tasks for the pool: one by REST, one a file by the archive.
 
@@ -225,13 +227,21 @@ def tasks_of(
         on_ended: is called when all of the subject has landed.
         checks_again: whether archive files that are held are checked against the archive's
             present checksums.
+        packer: takes what REST brings in files too small to stand alone; its owner flushes it.
 
     Raises:
         UsageError: the exchange has no archive.
     """
     mode = MODES[subject.source]
     landing = Landing.of(
-        subject, settings, store, client.clock, run_id=run_id, mode=mode, on_landed=on_landed
+        subject,
+        settings,
+        store,
+        client.clock,
+        run_id=run_id,
+        mode=mode,
+        on_landed=on_landed,
+        packer=packer if subject.source == "rest" else None,
     )
     if subject.source != "rest":
         return archive_tasks(

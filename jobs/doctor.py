@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from jobs.context import Lake
 from lake.bronze import SUFFIX, parse_name, read_lines
 from lake.errors import BronzeError
+from lake.packs import coverage_key
 
 CORRUPT = "bronze/_corrupt/"
 
@@ -43,8 +44,9 @@ def fault(lake: Lake, key: str) -> str:
 
 
 def move_aside(lake: Lake, key: str) -> None:
-    """Move a bronze file to bronze/_corrupt, under its own name."""
-    content = lake.store.read(key)
-    if content is not None:
-        lake.store.create(CORRUPT + key.removeprefix("bronze/"), content)
-        lake.store.delete(key)
+    """Move a bronze file to bronze/_corrupt, under its own name; of a pack, its coverage first."""
+    for moved in (coverage_key(key), key):
+        content = lake.store.read(moved)
+        if content is not None:
+            lake.store.create(CORRUPT + moved.removeprefix("bronze/"), content)
+            lake.store.delete(moved)

@@ -17,18 +17,23 @@ from jobs.streams import KEPT
 from lake.bronze import ALL_INSTRUMENTS, BronzeName, parse_name
 from lake.clock import from_millis
 from lake.frames import local_frame
-from lake.schemas import CONTINUITY, IDENTITY, QUARANTINE, WATERMARKS
+from lake.schemas import CONTINUITY, IDENTITY, WATERMARKS
 from lake.storage import IdRange, Slice, quoted
 from lake.tables import OPS_CONTINUITY, SILVER_INSTRUMENTS
-from transform import continuity, missing
+from transform import continuity, envelopes, missing
 from transform.chains import Chain
 
 if TYPE_CHECKING:
     from jobs.silver import Fact, Parsed
 
-#: The files of which rows were turned away, and the ids that they claim.
+#: The names under which rows were turned away, and the ids that they claim.
 CLAIMED = T.StructType(
-    [QUARANTINE["bronze_file"], *IDENTITY, CONTINUITY["first_id"], CONTINUITY["last_id"]]
+    [
+        T.StructField("claim", T.StringType()),
+        *IDENTITY,
+        CONTINUITY["first_id"],
+        CONTINUITY["last_id"],
+    ]
 )
 INVALIDATED = "invalidated_by_the_exchange"
 Listing = tuple[str, str, str]
@@ -36,9 +41,9 @@ Listing = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one bronze file says that it holds, and what its valid rows amount to."""
+    """What the name of a bronze file, or of one that is packed, claims; what its rows amount to."""
 
-    file: str
+    key: str
     name: BronzeName
     uid: str
     ids: Chain | None
@@ -120,21 +125,21 @@ def _claims(context: Context, batch: Parsed) -> Iterator[Claim]:
     uids = _uids(context, batch)
     facts: dict[str, list[Row]] = {}
     for fact in batch.facts:
-        facts.setdefault(fact["bronze_file"], []).append(fact)
-    for file in batch.files:
-        name = parse_name(file)
+        facts.setdefault(fact["claim"], []).append(fact)
+    for key in batch.claims:
+        name = parse_name(key)
         if name.instrument == ALL_INSTRUMENTS:
             continue
-        rows = facts.get(file, [])
+        rows = facts.get(key, [])
         trades = Chain.of("seq", rows) if rows and "seq_lowest" in rows[0] else None
         listing = (name.exchange, name.kind, name.instrument)
         uid = uids.get(listing, name.instrument)
-        yield Claim(file, name, uid, Chain.of("id", rows), trades)
+        yield Claim(key, name, uid, Chain.of("id", rows), trades)
 
 
 def _uids(context: Context, batch: Parsed) -> Mapping[Listing, str]:
     """Return each listing's uid: as its rows have it, else as the instruments tell."""
-    names = {parse_name(file).instrument for file in batch.files}
+    names = {parse_name(key).instrument for key in batch.claims}
     listed = ", ".join(quoted(name) for name in sorted(names))
     known = (
         context.tables.read(SILVER_INSTRUMENTS)
@@ -150,8 +155,8 @@ def _uids(context: Context, batch: Parsed) -> Mapping[Listing, str]:
 
 
 def _suspects(claims: Sequence[Claim], current: Sequence[Row]) -> list[Claim]:
-    """Return the files in which, or at whose edge, an id or a trade number may be missing."""
-    suspects = {claim.file for claim in claims if not claim.is_whole}
+    """Return the claims in which, or at whose edge, an id or a trade number may be missing."""
+    suspects = {claim.key for claim in claims if not claim.is_whole}
     ends = {
         (row["exchange"], row["kind"], row["instrument"], row["last_id"]): row["last_trade_seq"]
         for row in current
@@ -165,8 +170,8 @@ def _suspects(claims: Sequence[Claim], current: Sequence[Row]) -> list[Claim]:
             continue
         before = ends.get((*claim.listing, claim.ids.lowest - 1))
         if before is not None and before + 1 != claim.trades.lowest:
-            suspects.add(claim.file)
-    return [claim for claim in claims if claim.file in suspects]
+            suspects.add(claim.key)
+    return [claim for claim in claims if claim.key in suspects]
 
 
 def _holes(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim]) -> DataFrame:
@@ -188,18 +193,18 @@ def _holes(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim
 
 
 def _rejected(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim]) -> DataFrame:
-    """Return the ids that were turned away; one that can't be read stands for its whole file."""
-    files = [
-        (claim.file, *claim.listing, claim.uid, held.first_id, held.last_id)
+    """Return the ids that were turned away; one that can't be read stands for its whole claim."""
+    claims = [
+        (claim.key, *claim.listing, claim.uid, held.first_id, held.last_id)
         for claim in suspects
         for held in [claim.name.coverage]
     ]
-    claimed = local_frame(context.spark, files, CLAIMED)
+    claimed = local_frame(context.spark, claims, CLAIMED)
     refused = batch.candidates.where(~F.col("is_sound")).select(
-        "bronze_file", F.col(fact.id_column).alias("id"), "faults"
+        envelopes.claim().alias("claim"), F.col(fact.id_column).alias("id"), "faults"
     )
     invalidated = F.array_contains("faults", INVALIDATED)
-    return refused.join(F.broadcast(claimed), "bronze_file").select(
+    return refused.join(F.broadcast(claimed), "claim").select(
         *("exchange", "kind", "instrument", "instrument_uid"),
         F.coalesce("id", "first_id").alias("first_id"),
         F.coalesce("id", "last_id").alias("last_id"),

@@ -32,9 +32,10 @@ from jobs.options import (
 )
 from jobs.runs import recorded
 from jobs.streams import lines_of
-from lake.bronze import Dataset, folder, known_names, parse_name
+from lake.bronze import ALL_INSTRUMENTS, BronzeName, Dataset, folder
 from lake.clock import to_iso, to_millis
 from lake.errors import ExtractError, UsageError
+from lake.packs import names_below
 from lake.storage import Slice
 from lake.tables import GOLD_OHLCV, TABLES
 
@@ -114,10 +115,9 @@ def held_of(context: Context, selection: Selection) -> Selection:
 def _held_names(context: Context, exchange: str, kind: str) -> set[str]:
     """Return the instruments of which a file of trades has landed."""
     prints: list[Dataset] = [fact.dataset for fact in silver.FACTS.values() if fact.in_ledger]
-    keys = (
-        key for dataset in prints for key in context.store.names(folder(dataset, exchange, kind))
-    )
-    return {name.instrument for name in known_names(keys)}
+    folders = [folder(dataset, exchange, kind) for dataset in prints]
+    names = {name.instrument for one in folders for name in names_below(context.store, one)}
+    return names - {ALL_INSTRUMENTS}
 
 
 def _discovered(context: Context, segment: Segment) -> Sequence[Listing]:
@@ -129,13 +129,13 @@ def _discovered(context: Context, segment: Segment) -> Sequence[Listing]:
 
 def _rebuild_prints(context: Context, fact: silver.Fact, selection: Selection) -> None:
     """Parse the bronze of the window with the present parser, gate it, and correct silver."""
-    files = bronze_of(context, fact.dataset, selection)
-    listings = sorted(
-        {(name.exchange, name.kind, name.instrument) for name in map(parse_name, files)}
-    )
+    names = bronze_of(context, fact.dataset, selection)
+    listings = sorted({(name.exchange, name.kind, name.instrument) for name in names})
+    files = list(dict.fromkeys(name.file for name in names))
     if not files:
         raise UsageError("bronze holds nothing of this window", hint="Run the pipeline for it.")
-    with silver.parsed(context, fact, lines_of(context, files)) as batch:
+    wanted = sorted({name.instrument for name in names})
+    with silver.parsed(context, fact, lines_of(context, files), of=wanted) as batch:
         batch.keep()
         silver.gate_batch(context, fact, batch, OUTSIDE_A_STREAM)
         first = conflicts.decided(context, fact, batch.valid)
@@ -150,17 +150,17 @@ def _rebuild_prints(context: Context, fact: silver.Fact, selection: Selection) -
     log.info("rebuilt %s from %d bronze files", fact.table.name, len(files))
 
 
-def bronze_of(context: Context, dataset: str, selection: Selection) -> list[str]:
-    """Return the bronze files of a dataset that may hold a row of the selection, by their names."""
+def bronze_of(context: Context, dataset: str, selection: Selection) -> list[BronzeName]:
+    """Return what bronze holds of a dataset that may have a row of the selection, by names."""
     start = to_millis(selection.start) if selection.start else 0
     end = to_millis(selection.end or context.clock.now())
     wanted = {(segment.exchange, segment.kind): segment for segment in selection.segments}
     found = []
-    for name in known_names(context.store.names(f"bronze/{dataset}/")):
+    for name in names_below(context.store, f"bronze/{dataset}/"):
         segment = wanted.get((name.exchange, name.kind))
         overlaps = name.coverage.from_ms <= end and name.coverage.until_ms >= start
         if segment and overlaps and segment.admits(name.instrument):
-            found.append(name.key)
+            found.append(name)
     return found
 
 

@@ -71,8 +71,8 @@ class Parsed:
         candidates: all rows, with their faults.
         valid: rows of the table's schema.
         refused: the other rows, as `ops.quarantine` keeps them.
-        facts: counts by bronze file, day and listing.
-        files: the keys of the batch's bronze files.
+        facts: counts by claim, day and listing.
+        claims: the keys of the batch's bronze files, and of those that packed answers stand for.
         sound_answers: how many answers there are, None where one breaks a rule of bronze.
     """
 
@@ -81,7 +81,7 @@ class Parsed:
     valid: DataFrame
     refused: DataFrame
     facts: Sequence[Row]
-    files: tuple[str, ...]
+    claims: tuple[str, ...]
     sound_answers: int | None
 
     def keep(self) -> None:
@@ -172,13 +172,19 @@ def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> No
 
 
 @contextmanager
-def parsed(context: Context, fact: Fact, lines: DataFrame) -> Iterator[Parsed]:
+def parsed(
+    context: Context, fact: Fact, lines: DataFrame, *, of: Sequence[str] = ()
+) -> Iterator[Parsed]:
     """Parse lines and count them; rows that are read more than twice stay in memory while in use.
+
+    `of` leaves aside what packed files hold of any other instrument.
 
     A sound batch is parsed once to be counted and once more to be written: its bronze files never
     change, and parsing is cheaper than keeping the rows.
     """
     answers = envelopes.read(lines)
+    if of:
+        answers = answers.where(F.col("packed_as").isNull() | F.col("instrument").isin(*of))
     candidates = parse(
         fact.dataset,
         answers,
@@ -188,7 +194,7 @@ def parsed(context: Context, fact: Fact, lines: DataFrame) -> Iterator[Parsed]:
     if fact.in_ledger:
         candidates = rows.claimed(candidates, fact.id_column)
     latest = gate.latest_plausible(context.clock.now())
-    files, sound_answers = _count_answers(answers, latest)
+    claims, sound_answers = _count_answers(answers, latest)
     facts = _count(candidates, fact, latest)
     batch = Parsed(
         answers,
@@ -196,7 +202,7 @@ def parsed(context: Context, fact: Fact, lines: DataFrame) -> Iterator[Parsed]:
         rows.valid(candidates, fact.table.schema),
         rows.refused(candidates),
         facts,
-        files,
+        claims,
         sound_answers,
     )
     if batch.rejected or not batch.is_unbroken:
@@ -226,20 +232,21 @@ def slice_of(batch: Parsed, fact: Fact) -> Slice | None:
 
 
 def _count_answers(answers: DataFrame, latest: datetime) -> tuple[tuple[str, ...], int | None]:
-    """Return the files of a batch, and how many answers they hold, None where one is unsound."""
+    """Return what a batch's names claim, and how many answers it has, None where one is unsound."""
     counted = answers.agg(
-        F.collect_set("bronze_file").alias("files"),
+        F.collect_set(envelopes.claim()).alias("claims"),
         F.count(F.lit(1)).alias("answers"),
         F.count_if(breaks_any(bronze.suite(), latest=latest)).alias("broken"),
     ).collect()[0]
-    return tuple(sorted(counted["files"])), None if counted["broken"] else counted["answers"]
+    return tuple(sorted(counted["claims"])), None if counted["broken"] else counted["answers"]
 
 
 def _count(candidates: DataFrame, fact: Fact, latest: datetime) -> Sequence[Row]:
-    """Count the rows of a batch once, by bronze file, day and listing: a few rows."""
+    """Count the rows of a batch once, by claim, day and listing: a few rows."""
     good = F.col("is_sound")
     identity = ("exchange", "kind", "instrument", "instrument_uid")
-    grouped = candidates.groupBy("bronze_file", *identity, "year", "month", "day")
+    claim = envelopes.claim().alias("claim")
+    grouped = candidates.groupBy(claim, *identity, "year", "month", "day")
     counts = [
         F.count(F.lit(1)).alias("rows"),
         F.count_if(~good).alias("rejected"),

@@ -9,9 +9,9 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
 from jobs.context import Context
-from lake.bronze import known_names
 from lake.clock import from_millis
 from lake.frames import local_frame
+from lake.packs import names_below
 from lake.schemas import IDENTITY, KLINES
 from lake.tables import (
     GOLD_OHLCV,
@@ -75,7 +75,7 @@ def _landed(context: Context) -> DataFrame:
         .collect()
     }
     rows = []
-    for name in known_names(context.store.names("bronze/klines/")):
+    for name in names_below(context.store, "bronze/klines/"):
         listing = (name.exchange, name.kind, name.instrument)
         times = (from_millis(name.coverage.from_ms), from_millis(name.coverage.until_ms))
         interval = name.tag.split("-")[0]

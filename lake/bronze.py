@@ -57,6 +57,8 @@ class Envelope:
         knowledge_timestamp: right before it was persisted.
         body: exactly as received, byte for byte.
         instrument: the venue's name, empty where the answer is of many instruments.
+        packed_as: in a packed file, the key of the file that the answer would be alone, whose
+            name says which ids it covers; else empty.
     """
 
     exchange: str
@@ -72,6 +74,7 @@ class Envelope:
     run_id: str
     sequence: int
     body: bytes
+    packed_as: str = ""
 
 
 def to_line(envelope: Envelope) -> bytes:
@@ -96,6 +99,8 @@ def to_line(envelope: Envelope) -> bytes:
         "run_id": envelope.run_id,
         "sequence": envelope.sequence,
     }
+    if envelope.packed_as:
+        record["packed_as"] = envelope.packed_as
     if not envelope.body.translate(None, PLAIN):
         head = _text(record, envelope).removesuffix(b"}")
         return b'%b,"body":"%b"}\n' % (head, envelope.body.replace(b"\n", b"\\n"))
@@ -171,7 +176,8 @@ class BronzeName:
     """The name of a bronze file: dataset, exchange, kind, then what it covers.
 
     `tag` tells apart what covers the same: the bar interval, the first characters of an
-    archive file's SHA-256.
+    archive file's SHA-256. `pack` is the key of the packed file that holds it, empty where it is
+    a file of its own.
     """
 
     dataset: Dataset
@@ -181,6 +187,12 @@ class BronzeName:
     mode: Mode
     coverage: Coverage
     tag: str = field(default="")
+    pack: str = field(default="", compare=False)
+
+    @property
+    def file(self) -> str:
+        """The key of the object that holds it."""
+        return self.pack or self.key
 
     @property
     def key(self) -> str:

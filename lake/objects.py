@@ -33,6 +33,9 @@ class ObjectStore(Protocol):
     Every method raises StorageError where the store can't be reached or refuses.
     """
 
+    def __hash__(self) -> int:
+        """Tell stores apart: what is remembered of one is not of another."""
+
     def create(self, key: str, content: bytes) -> bool:
         """Create an object whole; False, and nothing changed, where the key is taken."""
 

@@ -61,6 +61,7 @@ ENVELOPE = T.StructType(
         _optional("sequence", BIGINT),
         _optional("body", STRING),
         _optional("body_base64", STRING),
+        _optional("packed_as", STRING),
     ]
 )
 

@@ -95,6 +95,7 @@ class Extract(Section):
     limit_share: float = Field(gt=0, le=1)
     bar_interval: str
     chunk_limit: int = Field(ge=1000)
+    pack_above: int = Field(ge=0)
     reserved_concurrency: int = Field(ge=1)
     workers: int = Field(ge=1)
     ask_above_bytes: int = Field(ge=0)

@@ -16,6 +16,8 @@ _ZONED = r"(?:Z|[-+]\d\d:?\d\d)\z"
 _CLAIM = r"~i(-?\d+)_(-?\d+)~"
 #: The first and the last id that the name of a bronze file claims: read once an answer, not a row.
 CLAIM = ("claimed_from", "claimed_until")
+#: In a packed file, the name under which an answer would stand alone; else null.
+PACKED_AS = "packed_as"
 #: What an exploded answer keeps of its envelope.
 LINEAGE = (
     "exchange",
@@ -28,6 +30,7 @@ LINEAGE = (
     "bronze_file",
     "bronze_line",
     *CLAIM,
+    PACKED_AS,
 )
 
 
@@ -40,7 +43,8 @@ def read(lines: DataFrame) -> DataFrame:
     Returns:
         The columns of `lake.schemas.ENVELOPE`, `bronze_file`, `bronze_line` BIGINT (the sequence;
         where a line has none, a negative hash of its text stands in, to tell such lines apart),
-        `claimed_from` and `claimed_until` BIGINT (the ids that the file's name claims, or null),
+        `claimed_from` and `claimed_until` BIGINT (the ids that the name of the file, or of the
+        file that a packed answer stands for, claims, or null),
         `envelope_text` STRING (the line) and `faults` ARRAY<STRING>: what forbids parsing it.
     """
     parsed = lines.select("bronze_file", "value", F.from_json("value", _as_text()).alias("it"))
@@ -105,8 +109,14 @@ def _typed(field: T.StructField) -> Column:
     return text.try_cast(field.dataType).alias(field.name)
 
 
+def claim() -> Column:
+    """Return the name that says what an answer covers: its file's, or the one it is packed as."""
+    return F.coalesce(PACKED_AS, "bronze_file")
+
+
 def _claim() -> list[Column]:
-    ids = [F.regexp_extract("bronze_file", _CLAIM, group) for group in (1, 2)]
+    name = F.coalesce(F.col(f"it.{PACKED_AS}"), F.col("bronze_file"))
+    ids = [F.regexp_extract(name, _CLAIM, group) for group in (1, 2)]
     return [text.try_cast("bigint").alias(name) for name, text in zip(CLAIM, ids, strict=True)]
 
 

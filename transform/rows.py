@@ -13,7 +13,7 @@ from pyspark.sql import types as T  # noqa: N812
 from lake import schemas
 from transform import columns
 from transform.columns import Fault
-from transform.envelopes import CLAIM
+from transform.envelopes import CLAIM, PACKED_AS
 
 #: What `refused` returns of a rejected row; the job adds run_id, quarantined_at and state.
 REJECTED = [
@@ -123,7 +123,7 @@ def candidates(
     Returns:
         The schema's columns, all nullable, `dataset` STRING, `row_position` INT, `payload` STRING
         of a row with a fault, `is_sound` BOOLEAN, `faults` ARRAY<STRING>, empty where the row is
-        sound, `claimed_from` and `claimed_until` BIGINT, and `fence`.
+        sound, `claimed_from` and `claimed_until` BIGINT, `packed_as` STRING, and `fence`.
     """
     required = [F.col(name).isNull() for name in _required(schema)]
     rules = list(rules)
@@ -147,6 +147,7 @@ def candidates(
         "is_sound",
         faults.alias("faults"),
         *CLAIM,
+        PACKED_AS,
         F.monotonically_increasing_id().alias(FENCE),
     )
 

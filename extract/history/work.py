@@ -9,6 +9,7 @@ from extract.client import Client
 from extract.coverage import Missing
 from extract.history.message import Message
 from extract.landing import Landed, Landing, Piece, unwatched
+from extract.packing import Packer
 from extract.pages import Page, TradeSource, check_rows
 from extract.paging import Pager, TradeFile
 from extract.sources import trade_source
@@ -23,6 +24,7 @@ def work(
     client: Client,
     *,
     on_landed: Callable[[int], None] = unwatched,
+    packer: Packer | None = None,
 ) -> tuple[Landed, Message | None]:
     """Land the chunk of a message; handled twice, it lands the same objects once.
 
@@ -32,6 +34,7 @@ def work(
         store: the lake.
         client: asks; shared by threads, its counts of requests and bytes are too.
         on_landed: is told the rows of each file that is created.
+        packer: takes files that are too small to stand alone; its owner flushes it.
 
     Returns:
         What landed, and the next message of the chain, None at its end.
@@ -47,6 +50,7 @@ def work(
         run_id=message.run_id,
         mode="history",
         on_landed=on_landed,
+        packer=packer,
     )
     source = trade_source(client, settings, message)
     landed, hole = Landed(venue_clock_ms=message.venue_clock_ms), None

@@ -12,6 +12,7 @@ from extract.history.message import Message, Mode
 from extract.history.schedule import Schedule
 from extract.history.universe import Window, of_instruments
 from extract.history.work import work
+from extract.packing import Packer
 from extract.plan import Estimate, by_ids
 from extract.pool import Done, Task
 from jobs.context import Lake
@@ -76,14 +77,23 @@ def estimate(settings: Settings, one: Schedule) -> Estimate:
 
 
 def tasks(
-    lake: Lake, settings: Settings, client: Client, one: Schedule, watch: Watch
+    lake: Lake,
+    settings: Settings,
+    client: Client,
+    one: Schedule,
+    watch: Watch,
+    *,
+    packer: Packer | None = None,
 ) -> list[Task]:
     """Return what begins an instrument's chains; the last of them to end is its end."""
+    store = lake.store
     open_chains = [len(one.messages)]
 
     def task(message: Message) -> Task:
         def once() -> Done:
-            landed, following = work(message, settings, lake.store, client, on_landed=watch.landed)
+            landed, following = work(
+                message, settings, store, client, on_landed=watch.landed, packer=packer
+            )
             if following is not None:
                 return Done(landed, [task(following)])
             open_chains[0] -= 1

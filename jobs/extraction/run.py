@@ -14,6 +14,7 @@ from extract.history.message import Mode
 from extract.history.schedule import Schedule
 from extract.landing import Landed
 from extract.listing import matching
+from extract.packing import Packer
 from extract.plan import Plan
 from extract.pool import Task, run_all
 from extract.subject import Source, Subject
@@ -107,20 +108,33 @@ class Prepared:
         rows = 0 if self.plan.bounds else self.plan.rows
         count = len(self.subjects) + len(busy)
         weight = client.used_percent
+        packer = Packer(lake.store, lake.clock) if self._packs else None
         with watched(lake.clock, tasks=count, rows_planned=rows, weight=weight) as watch:
             tasks: list[Task] = []
             for subject in self.subjects:
-                tasks += self._tasks_of(subject, watch)
+                tasks += self._tasks_of(subject, watch, packer)
             landed = Landed()
             if settings.workers.home == "celery":
                 messages = [message for one in busy for message in one.messages]
                 landed = on_celery.run(lake, settings, messages, watch)
             else:
                 for one in busy:
-                    tasks += history.tasks(lake, settings, client, one, watch)
-            return landed + run_all(tasks, settings.extract.workers, halt=client.stop)
+                    tasks += history.tasks(lake, settings, client, one, watch, packer=packer)
+            return landed + self._run_all(tasks, packer)
 
-    def _tasks_of(self, subject: Subject, watch: Watch) -> list[Task]:
+    def _run_all(self, tasks: Sequence[Task], packer: Packer | None) -> Landed:
+        """Run the tasks; what waits to be packed lands even where the run ends early."""
+        try:
+            landed = run_all(tasks, self.settings.extract.workers, halt=self.client.stop)
+        finally:
+            packs = packer.flush() if packer else 0
+        return landed + Landed(files_created=packs)
+
+    @property
+    def _packs(self) -> bool:
+        return sum(len(one.instruments) for one in self.chosen) > self.settings.extract.pack_above
+
+    def _tasks_of(self, subject: Subject, watch: Watch, packer: Packer | None) -> list[Task]:
         return tasks_of(
             self.settings,
             self.lake.store,
@@ -130,6 +144,7 @@ class Prepared:
             on_landed=watch.landed,
             on_ended=watch.task_done,
             checks_again=self.checks_again,
+            packer=packer,
         )
 
 

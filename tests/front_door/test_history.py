@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from extract.held import Held
 from extract.replay.exchange import ReplayExchange
 from jobs.extraction.command import window_of
 from lake.errors import UsageError
@@ -163,3 +164,23 @@ def _interrupted_and_run_again(exchange: ReplayExchange, tmp_path: Path) -> None
 
     assert done.returncode == 0, done.stderr
     assert held(tmp_path) == ETHUSDT_IDS
+
+
+def test_answers_of_many_instruments_share_files_and_a_second_run_asks_for_nothing_held(
+    exchange: ReplayExchange, tmp_path: Path
+) -> None:
+    where = ["--set", f"lake.root={tmp_path}", *pointed_at(exchange)]
+    options = ["--exchange", "deribit", "--kind", "option", "--instruments", "*"]
+    words = ["extract", *options, "--datasets", "trades", *where, "--set", "extract.pack_above=1"]
+
+    first, second = candlelake(*words), candlelake(*words)
+
+    assert first.returncode == 0, first.stderr
+    assert second.stdout == "files=0 rows=0\n"
+    trades = [key for key in landed(tmp_path) if "/trades/" in key]
+    assert {key.rpartition("/")[2].split("~")[0] for key in trades} == {"%5Fall"}
+    assert [key.endswith(".coverage.json") for key in trades] == [True, False]
+    store = FolderStore(tmp_path)
+    held = Held(store, "trades", "deribit", "option")
+    for name in ("BTC-9AUG24-60000-C", "XRP_USDC-9AUG24-0d625-C"):
+        assert len(held.runs(name, "history")) == 1

@@ -25,6 +25,9 @@ class Budget(Protocol):
     def used_percent(self, now: datetime) -> int | None:
         """Return how much of what is granted now is used, None where nobody counts."""
 
+    def lower(self, ceiling: int) -> None:
+        """Grant no more than `ceiling` weight a minute from now on, on the exchange's own word."""
+
     def share_pause(self, seconds: float, now: datetime) -> None:
         """Tell whoever shares the budget that nothing may go out for `seconds`."""
 
@@ -34,6 +37,9 @@ class Budget(Protocol):
 
 class _OfProcess:
     """A budget of this process alone: the host itself tells its threads."""
+
+    def lower(self, ceiling: int) -> None:
+        """Only a budget of weight a minute has a ceiling."""
 
     def share_pause(self, seconds: float, now: datetime) -> None:
         """Nobody else shares it."""
@@ -53,6 +59,10 @@ class MinuteWeight(_OfProcess):
         self._minute = -1
         self._used = 0
         self._in_flight = 0
+
+    def lower(self, ceiling: int) -> None:
+        """Grant no more than `ceiling` from now on."""
+        self._ceiling = min(self._ceiling, ceiling)
 
     def reserve(self, weight: int, now: datetime) -> float:
         """Take `weight`, or return the seconds until the minute turns."""

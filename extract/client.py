@@ -73,6 +73,11 @@ class Client:
         """Return how much of the tightest weight limit is used now, None where nobody counts."""
         return self._hosts.used_percent(self.clock.now())
 
+    def grant(self, base: str, weight_per_minute: int) -> None:
+        """Keep to our share of what a host says that it grants, where the settings say more."""
+        ceiling = int(weight_per_minute * self._patience.limit_share)
+        self._host(base).lower(max(1, ceiling))
+
     def ask(self, request: Request, read: Callable[[Any], T]) -> tuple[Answer, T]:
         """Return the answer and what `read` makes of its JSON document.
 
@@ -122,7 +127,7 @@ class Client:
         return self._persist(request, once)
 
     def _persist(self, request: Request, once: Callable[[Host], T]) -> T:
-        host = self._hosts.of(request.base, self._budgets.get(request.base, Unlimited))
+        host = self._host(request.base)
         for attempt in range(1, self._patience.attempts + 1):
             self._wait_for_leave(host, request.weight)
             try:
@@ -139,6 +144,9 @@ class Client:
             where=last.where or request.url,
             hint="What was landed stays; the next run goes on from there.",
         ) from last
+
+    def _host(self, base: str) -> Host:
+        return self._hosts.of(base, self._budgets.get(base, Unlimited))
 
     def _wait_for_leave(self, host: Host, weight: int) -> None:
         self._require_running()

@@ -61,9 +61,12 @@ class Snapshot:
 
 
 def ask_snapshot(client: Client, exchange: str, requests: Sequence[Request]) -> Snapshot:
-    """Ask for the instruments; raises like `Client.ask`."""
+    """Ask for the instruments, and heed the limit that is told; raises like `Client.ask`."""
     asked = [client.ask(request, lambda document: document) for request in requests]
     documents = [document for _, document in asked]
+    for request, document in zip(requests, documents, strict=True):
+        if granted := binance.weight_per_minute(document):
+            client.grant(request.base, granted)
     return Snapshot(
         [answer for answer, _ in asked],
         _listings(exchange, documents),

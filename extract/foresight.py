@@ -10,6 +10,7 @@ from extract.archive.window import counted, span_of
 from extract.bars import interval_ms
 from extract.client import Client
 from extract.coverage import Gap
+from extract.held import Held
 from extract.landing import Landing
 from extract.pages import TradeSource
 from extract.plan import Estimate, Pages, adjoining, both, by_bars, by_ids, by_time
@@ -49,7 +50,13 @@ def trade_pages(settings: Settings, exchange: str, kind: str, dataset: Dataset) 
 
 
 def foresee(
-    settings: Settings, store: ObjectStore, client: Client, subject: Subject, *, probe: bool
+    settings: Settings,
+    store: ObjectStore,
+    client: Client,
+    subject: Subject,
+    *,
+    probe: bool,
+    index: Held | None = None,
 ) -> Estimate:
     """Return what a task will ask; what is held already, by names alone, does not count.
 
@@ -59,6 +66,7 @@ def foresee(
         client: asks for the ids at both ends of what is missing.
         subject: what the task is of.
         probe: whether to ask for ids at all; without, trades are an upper bound by time.
+        index: what bronze holds of this dataset and kind; None lists the names of the instrument.
 
     Raises:
         UnreachableError, BannedError: as `Client.ask`.
@@ -70,7 +78,7 @@ def foresee(
         end_ms=min(subject.end_ms, now_ms),
         interval=interval if subject.dataset == "klines" else "",
     )
-    landing = _landing(settings, store, client, asked)
+    landing = _landing(settings, store, client, asked, index)
     if asked.source == "rest":
         return _by_rest(settings, landing, client, asked, probe=probe)
     span = span_of(landing, asked, now_ms)
@@ -179,6 +187,17 @@ def _id_at(trades: TradeSource, time_ms: int) -> int:
     return newest.id + 1 if newest else 0
 
 
-def _landing(settings: Settings, store: ObjectStore, client: Client, subject: Subject) -> Landing:
+def _landing(
+    settings: Settings, store: ObjectStore, client: Client, subject: Subject, index: Held | None
+) -> Landing:
     mode, counts = MODES[subject.source], counted(subject)
-    return Landing.of(subject, settings, store, client.clock, run_id="", mode=mode, counts=counts)
+    return Landing.of(
+        subject,
+        settings,
+        store,
+        client.clock,
+        run_id="",
+        mode=mode,
+        counts=counts,
+        index=index,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 
 from extract.coverage import joined
@@ -18,9 +19,13 @@ class Held:
         self._store = store
         self._folder = folder(dataset, exchange, kind)
 
+    def names(self, instrument: str) -> Sequence[BronzeName]:
+        """Return the names of an instrument's files, and of what packs hold of it."""
+        return self._by_instrument.get(instrument, [])
+
     def runs(self, instrument: str, mode: Mode) -> list[Coverage]:
         """Return what one way of loading holds of an instrument, as runs of adjoining ids."""
-        names = self._by_instrument.get(instrument, [])
+        names = self.names(instrument)
         return joined(name.coverage for name in names if name.mode == mode)
 
     @cached_property

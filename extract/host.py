@@ -48,6 +48,11 @@ class Host:
         with self._lock:
             self._budget.settle(weight, headers, now)
 
+    def lower(self, ceiling: int) -> None:
+        """Grant no more than `ceiling` weight a minute from now on."""
+        with self._lock:
+            self._budget.lower(ceiling)
+
     def used_percent(self, now: datetime) -> int | None:
         """Return how much of what the host grants now is used, None where nobody counts."""
         with self._lock:

@@ -10,6 +10,7 @@ from typing import Any
 
 from extract.answer import Answer
 from extract.coverage import Gap, joined, missing, months
+from extract.held import Held
 from extract.packing import SMALL_BYTES, Packer, Small
 from extract.subject import OfInstrument
 from lake.bronze import (
@@ -93,7 +94,8 @@ class Landing:
     `instrument` is empty where the answers are of many instruments; `shown_as` then stands in
     the file's name. `on_landed` is told the rows of each file that is created. `counts` are the
     modes whose files count as held; its own alone where none is named. `level` is gzip's.
-    `packer` takes files that are too small to stand alone; without one, all do.
+    `packer` takes files that are too small to stand alone; without one, all do. `index` is what
+    bronze held when it was listed, for whoever asks about many instruments and lands nothing.
     """
 
     store: ObjectStore
@@ -110,6 +112,7 @@ class Landing:
     counts: tuple[Mode, ...] = ()
     level: int = LEVEL
     packer: Packer | None = None
+    index: Held | None = None
 
     @classmethod
     def of(
@@ -124,6 +127,7 @@ class Landing:
         on_landed: Callable[[int], None] = unwatched,
         counts: tuple[Mode, ...] = (),
         packer: Packer | None = None,
+        index: Held | None = None,
     ) -> Landing:
         """Return where the files of an instrument go, in the name of a run in this region."""
         return cls(
@@ -139,6 +143,7 @@ class Landing:
             on_landed=on_landed,
             counts=counts,
             packer=packer,
+            index=index,
         )
 
     def land(
@@ -186,8 +191,12 @@ class Landing:
         `interval` is for bars: their tag starts with it.
         """
         window = (from_ms, until_ms)
-        names = held_names(
-            self.store, self.dataset, self.exchange, self.kind, self.instrument, window=window
+        names: Sequence[BronzeName] = (
+            self.index.names(self.instrument)
+            if self.index
+            else held_names(
+                self.store, self.dataset, self.exchange, self.kind, self.instrument, window=window
+            )
         )
         return joined(
             name.coverage
@@ -197,7 +206,13 @@ class Landing:
         )
 
     def gaps(self, start_ms: int, end_ms: int, *, interval: str = "") -> Iterator[Gap]:
-        """Yield what is missing of a window, month by month, from that month's file names."""
+        """Yield what is missing of a window, month by month, from that month's file names.
+
+        With an index of all names, it is not cut where months turn.
+        """
+        if self.index:
+            yield from missing(self.runs(start_ms, end_ms, interval=interval), start_ms, end_ms)
+            return
         for from_ms, until_ms in months(start_ms, end_ms):
             runs = self.runs(from_ms, until_ms, interval=interval)
             yield from missing(runs, from_ms, until_ms)

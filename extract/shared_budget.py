@@ -17,6 +17,8 @@ from lake.errors import BannedError, UnreachableError
 MINUTE_KEPT_SECONDS = 120
 #: The longest ban that Binance states is three days.
 BAN_KEPT_SECONDS = 3 * 86_400
+#: An exchange's own word on its limit is asked for again with every discovery.
+CEILING_KEPT_SECONDS = 86_400
 #: Sums what workers take of a minute; 0 where it may go out, else 1. A request heavier than the
 #: whole ceiling goes out alone, or it never would.
 TAKE_WEIGHT = """
@@ -50,6 +52,9 @@ class _Shared:
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
         self._name = f"candlelake:budget:{name}"
+
+    def lower(self, ceiling: int) -> None:
+        """Only a budget of weight a minute has a ceiling."""
 
     def share_pause(self, seconds: float, now: datetime) -> None:
         """Let no worker send for `seconds`."""
@@ -92,11 +97,16 @@ class SharedMinuteWeight(_Shared):
         super().__init__(redis, name)
         self._ceiling = ceiling
 
+    def lower(self, ceiling: int) -> None:
+        """Let no worker take more than `ceiling` a minute from now on."""
+        self._call("SET", f"{self._name}:ceiling", ceiling, "EX", CEILING_KEPT_SECONDS)
+
     def reserve(self, weight: int, now: datetime) -> float:
         """Take `weight`, or return the seconds until the minute turns or a pause ends."""
         if (paused := self._shared_wait(now)) > 0:
             return paused
-        full = self._run(TAKE_WEIGHT, self._minute(now), weight, self._ceiling, MINUTE_KEPT_SECONDS)
+        ceiling = self._granted()
+        full = self._run(TAKE_WEIGHT, self._minute(now), weight, ceiling, MINUTE_KEPT_SECONDS)
         into_minute = to_micros(now) % 60_000_000 / 1_000_000
         return 60 - into_minute + TURN_SECONDS if full else 0
 
@@ -109,7 +119,11 @@ class SharedMinuteWeight(_Shared):
 
     def used_percent(self, now: datetime) -> int:
         """Return the minute's weight that all workers have taken, of our share."""
-        return int(self._call("GET", self._minute(now)) or 0) * 100 // self._ceiling
+        return int(self._call("GET", self._minute(now)) or 0) * 100 // self._granted()
+
+    def _granted(self) -> int:
+        told = self._call("GET", f"{self._name}:ceiling")
+        return self._ceiling if told is None else min(self._ceiling, int(told))
 
     def _minute(self, now: datetime) -> str:
         return f"{self._name}:{to_micros(now) // 60_000_000}"

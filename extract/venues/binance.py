@@ -18,6 +18,8 @@ from lake.settings import BinanceSegment, Settings
 
 Kind = Literal["spot", "usdm", "coinm"]
 PAGE = 1000
+#: How exchangeInfo names the limit that the header of used weight counts against.
+A_MINUTE = ("REQUEST_WEIGHT", "MINUTE", 1)
 #: The delivery date of what never expires: 2100-12-25.
 NO_EXPIRY_MS = 4_133_404_800_000
 #: Where bars leave the grid (2018-02-09) a window of n intervals may hold n + 1; a page that asks
@@ -220,6 +222,17 @@ def instruments_requests(settings: Settings, kind: str) -> list[Request]:
     base = segment(settings, kind).rest_url
     market = MARKETS[kind]
     return [Request(base, f"{market.prefix}/exchangeInfo", {}, market.info_weight)]
+
+
+def weight_per_minute(document: Any) -> int | None:
+    """Return the request weight a minute that exchangeInfo grants an address, None where untold."""
+    limits = document.get("rateLimits", []) if isinstance(document, dict) else []
+    found = [
+        int(one["limit"])
+        for one in limits
+        if (one.get("rateLimitType"), one.get("interval"), one.get("intervalNum")) == A_MINUTE
+    ]
+    return min(found, default=None)
 
 
 def listings(document: Any) -> list[Listing]:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table as Grid
 
 from extract.plan import Estimate, Plan, lasting, sized
 from jobs.context import exchanges_of, open_lake
@@ -30,9 +28,9 @@ from jobs.options import (
 Towards = Annotated[
     str | None, typer.Option("--mode", help="Plan a history: reverse, start or date.")
 ]
-#: Wide enough for every column; a pipe has no width of its own.
-WIDTH = 200
 HEADERS = ("instrument", "dataset", "requests", "weight", "bytes", "rows", "files", "time")
+#: The first columns are names, the others figures.
+NAMES = 2
 
 
 def plan(
@@ -67,20 +65,25 @@ def plan(
     if mode:
         selection = windowed(selection, *window_of(mode, first_date, start, end))
     with exchanges_of(lake.settings) as settings:
-        found = extraction.prepare(lake, settings, selection, yes=True, mode=mode_of(mode)).plan
-    console = Console(width=WIDTH, color_system=None)
-    console.print(as_grid(found))
+        prepared = extraction.prepare(
+            lake, settings, selection, yes=True, mode=mode_of(mode), only_plan=True
+        )
+    found = prepared.plan
+    for line in as_table(found):
+        typer.echo(line)
     typer.echo(f"in all: {found}")
 
 
-def as_grid(plan: Plan) -> Grid:
-    """Return the plan as a table: a line an instrument and dataset, and their sum."""
-    grid = Grid(box=None, pad_edge=False, show_footer=False)
-    for header in HEADERS:
-        grid.add_column(header, justify="left" if header in HEADERS[:2] else "right")
-    for part in plan.estimates:
-        grid.add_row(*_cells(part, plan))
-    return grid
+def as_table(plan: Plan) -> Iterator[str]:
+    """Yield the plan as a table: a line an instrument and dataset, below the names of columns."""
+    rows = [HEADERS, *(tuple(_cells(part, plan)) for part in plan.estimates)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        names = [cell.ljust(width) for cell, width in zip(row[:NAMES], widths, strict=False)]
+        figures = [
+            cell.rjust(width) for cell, width in zip(row[NAMES:], widths[NAMES:], strict=True)
+        ]
+        yield "  ".join([*names, *figures]).rstrip()
 
 
 def _cells(part: Estimate, plan: Plan) -> Iterator[str]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import cast
 
 from extract.client import Client
 from extract.discovery import Snapshot, ask_snapshot, requests_of
 from extract.foresight import foresee, weight_per_minute
+from extract.held import Held
 from extract.history.message import Mode
 from extract.history.schedule import Schedule
 from extract.landing import Landed
 from extract.listing import matching
 from extract.packing import Packer
-from extract.plan import Plan
+from extract.plan import EARLIEST_MS, Plan
 from extract.pool import Task, run_all
 from extract.subject import Source, Subject
 from extract.window import bars_since, extract_instruments, listed_since, tasks_of
@@ -156,6 +158,7 @@ def prepare(
     yes: bool = False,
     mode: Mode | None = None,
     checks_again: bool = False,
+    only_plan: bool = False,
 ) -> Prepared:
     """Find what the selection names, plan it, and get leave for it.
 
@@ -167,13 +170,18 @@ def prepare(
         mode: load trades by id that way, and nothing else. None loads windows of time, and by id,
             upwards, what has no start.
         checks_again: ask for the checksums of the archive files that are held, too.
+        only_plan: nothing will land, so of many instruments no ids are asked for: at the
+            exchange's limit that alone would take long.
 
     Raises:
         UsageError: an instrument is unknown, the replay does not hold what is asked for, or a big
             run has nobody's leave.
     """
-    scope = _Scope(lake, settings, Client(settings, clock=lake.clock), selection)
+    client = Client(settings, clock=lake.clock)
+    scope = _Scope(lake, settings, client, selection, only_trades=mode is not None)
     chosen = [scope.choose(one) for one in selection.segments]
+    if only_plan and sum(len(one.instruments) for one in chosen) > PROBED:
+        scope, mode = replace(scope, asks=False), None
     by_id = [one for each in chosen for one in scope.histories(each, mode)]
     windows = chosen if mode is None else []
     subjects = [
@@ -184,7 +192,7 @@ def prepare(
     ]
     plan = scope.plan(subjects, by_id)
     require_leave(plan, settings, yes=yes)
-    return Prepared(lake, settings, scope.client, chosen, subjects, by_id, plan, checks_again)
+    return Prepared(lake, settings, client, chosen, subjects, by_id, plan, checks_again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +203,8 @@ class _Scope:
     settings: Settings
     client: Client
     selection: Selection
+    only_trades: bool
+    asks: bool = True
 
     def choose(self, segment: Segment) -> Chosen:
         """Find the wanted instruments among all that the exchange has; nothing lands yet."""
@@ -209,8 +219,6 @@ class _Scope:
         names = self._datasets(chosen.segment)
         if mode is None:
             names = [name for name in names if self._has_history(name)]
-        elif not self.selection.datasets:
-            names = names[:1]
         found = history.schedules(
             self.lake,
             self.settings,
@@ -244,9 +252,17 @@ class _Scope:
     def plan(self, subjects: Sequence[Subject], histories: Sequence[Schedule]) -> Plan:
         """Return what the tasks will ask for, after a few questions for ids."""
         probe = sum(subject.dataset != "klines" for subject in subjects) <= PROBED
+        held = cache(partial(Held, self.lake.store))
         estimates = [
             replace(
-                foresee(self.settings, self.lake.store, self.client, subject, probe=probe),
+                foresee(
+                    self.settings,
+                    self.lake.store,
+                    self.client,
+                    subject,
+                    probe=probe,
+                    index=None if probe else held(subject.dataset, subject.exchange, subject.kind),
+                ),
                 of=(subject.exchange, subject.kind, subject.instrument, subject.dataset),
             )
             for subject in subjects
@@ -258,16 +274,19 @@ class _Scope:
         return plan
 
     def _datasets(self, segment: Segment) -> Sequence[str]:
-        return self.selection.datasets or default_datasets(self.settings, segment)
+        names = self.selection.datasets or default_datasets(self.settings, segment)
+        return names[:1] if self.only_trades and not self.selection.datasets else names
 
     def _has_history(self, dataset: str) -> bool:
         """Tell whether a dataset is loaded by id from its first trade on."""
         is_open = self.selection.start is None and self.selection.source == "rest"
-        return is_open and dataset in history.OF_TRADES
+        return is_open and self.asks and dataset in history.OF_TRADES
 
     def _start_ms(self, segment: Segment, instrument: str, dataset: str) -> int:
         if self.selection.start is not None:
             return to_millis(self.selection.start)
+        if not self.asks:
+            return EARLIEST_MS
         venue = {"exchange": segment.exchange, "kind": segment.kind, "instrument": instrument}
         if dataset == "klines":
             return bars_since(self.settings, self.lake.store, self.client, **venue)

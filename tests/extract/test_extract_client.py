@@ -11,6 +11,7 @@ import pytest
 
 from extract.answer import Request
 from extract.client import Client
+from extract.discovery import ask_snapshot
 from extract.host import Hosts
 from lake.errors import (
     BannedError,
@@ -164,6 +165,28 @@ def test_weight_is_watched_and_the_turn_of_the_minute_awaited(
         asked(client, server, weight=6)
 
     assert clock.sleeps == [61]
+
+
+def test_a_lower_limit_in_exchange_info_is_kept_to_and_a_higher_one_changes_nothing(
+    settings_of: Callable[..., Settings], client_of: ClientOf, clock: SleepingClock
+) -> None:
+    limit = b'{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":%d}'
+    for granted, answered in ((100, 5), (1200, 6)):
+        told = limit % granted
+        body = b'{"serverTime":1756684800000,"rateLimits":[' + told + b'],"symbols":[]}'
+        with SmallServer(Scripted(body)) as server:
+            settings = settings_of(
+                None,
+                f"exchanges.binance.spot.rest_url={server.url}",
+                "exchanges.binance.spot.weight_limit_per_minute=120",
+                "extract.limit_share=0.9",
+            )
+            client = client_of(settings)
+            ask_snapshot(client, "binance", [Request(server.url, "/info")])
+            began = len(clock.sleeps)
+            while len(clock.sleeps) == began:
+                asked(client, server, weight=18)
+        assert len(server.paths) - 1 == answered, granted
 
 
 def test_deribit_is_asked_at_an_even_pace(

@@ -101,3 +101,13 @@ def test_a_server_that_is_gone_is_one_clear_line() -> None:
 
         with pytest.raises(UnreachableError, match=r"Check workers\.redis_url"):
             budget.reserve(1, NOON)
+
+
+def test_a_limit_that_one_was_told_holds_for_all(redis: Redis) -> None:
+    one, other = pair(redis)
+    one.lower(60)
+    one.lower(600)
+
+    assert [other.reserve(40, NOON), other.reserve(20, NOON)] == [0, 0]
+    assert other.reserve(1, NOON) > 0
+    assert other.used_percent(NOON) == 100

@@ -25,26 +25,26 @@ class Budget(Protocol):
     def used_percent(self, now: datetime) -> int | None:
         """Return how much of what is granted now is used, None where nobody counts."""
 
-    def lower(self, ceiling: int) -> None:
-        """Grant no more than `ceiling` weight a minute from now on, on the exchange's own word."""
+    def grant(self, ceiling: int) -> None:
+        """Grant `ceiling` weight a minute, on the exchange's word, and never more than at first."""
 
     def share_pause(self, seconds: float, now: datetime) -> None:
         """Tell whoever shares the budget that nothing may go out for `seconds`."""
 
-    def share_ban(self, reason: str) -> None:
-        """Tell whoever shares the budget that nothing may go out any more."""
+    def share_ban(self, reason: str, seconds: int) -> None:
+        """Tell whoever shares the budget that nothing may go out until the ban ends."""
 
 
 class _OfProcess:
     """A budget of this process alone: the host itself tells its threads."""
 
-    def lower(self, ceiling: int) -> None:
+    def grant(self, ceiling: int) -> None:
         """Only a budget of weight a minute has a ceiling."""
 
     def share_pause(self, seconds: float, now: datetime) -> None:
         """Nobody else shares it."""
 
-    def share_ban(self, reason: str) -> None:
+    def share_ban(self, reason: str, seconds: int) -> None:
         """Nobody else shares it."""
 
 
@@ -55,14 +55,14 @@ class MinuteWeight(_OfProcess):
     """
 
     def __init__(self, ceiling: int) -> None:
-        self._ceiling = ceiling
+        self._most = self._ceiling = ceiling
         self._minute = -1
         self._used = 0
         self._in_flight = 0
 
-    def lower(self, ceiling: int) -> None:
-        """Grant no more than `ceiling` from now on."""
-        self._ceiling = min(self._ceiling, ceiling)
+    def grant(self, ceiling: int) -> None:
+        """Grant `ceiling` from now on, and never more than at first."""
+        self._ceiling = min(self._most, ceiling)
 
     def reserve(self, weight: int, now: datetime) -> float:
         """Take `weight`, or return the seconds until the minute turns."""

@@ -76,7 +76,7 @@ class Client:
     def grant(self, base: str, weight_per_minute: int) -> None:
         """Keep to our share of what a host says that it grants, where the settings say more."""
         ceiling = int(weight_per_minute * self._patience.limit_share)
-        self._host(base).lower(max(1, ceiling))
+        self._host(base).grant(max(1, ceiling))
 
     def ask(self, request: Request, read: Callable[[Any], T]) -> tuple[Answer, T]:
         """Return the answer and what `read` makes of its JSON document.
@@ -88,7 +88,7 @@ class Client:
 
         Raises:
             UnreachableError: no usable answer after all attempts.
-            BannedError: the host has banned this address, now or earlier in this process.
+            BannedError: the host has banned this address; a ban ends when the host said.
             PermanentExtractError: the exchange refused the question.
             StoppedError: `stop` was called.
         """
@@ -133,7 +133,7 @@ class Client:
             try:
                 return once(host)
             except BannedError as error:
-                host.ban(error.what)
+                host.ban(error.what, error.seconds, self.clock.now())
                 raise
             except TransientExtractError as error:
                 log.warning("attempt=%d/%d %s", attempt, self._patience.attempts, error)

@@ -15,6 +15,7 @@ from lake.errors import BannedError
 
 #: More connections than any worker pool of ours holds open at once to a host.
 CONNECTIONS = 32
+LONGEST_BAN_SECONDS = 3 * 86_400
 
 
 class Host:
@@ -27,17 +28,18 @@ class Host:
             self.session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
         self._budget = budget
         self._lock = Lock()
-        self._ban: str | None = None
+        self._ban = ""
+        self._banned_until = EPOCH
         self._not_before = EPOCH
 
     def reserve(self, weight: int, now: datetime) -> float:
         """Return 0 where a request may go out now, else the seconds to wait.
 
         Raises:
-            BannedError: the host has banned this address earlier in this process.
+            BannedError: the host has banned this address, and the ban has not ended.
         """
         with self._lock:
-            if self._ban is not None:
+            if now < self._banned_until:
                 raise BannedError(self._ban, where=self.base, hint="No request was sent.")
             if now < self._not_before:
                 return (self._not_before - now).total_seconds()
@@ -48,10 +50,10 @@ class Host:
         with self._lock:
             self._budget.settle(weight, headers, now)
 
-    def lower(self, ceiling: int) -> None:
+    def grant(self, ceiling: int) -> None:
         """Grant no more than `ceiling` weight a minute from now on."""
         with self._lock:
-            self._budget.lower(ceiling)
+            self._budget.grant(ceiling)
 
     def used_percent(self, now: datetime) -> int | None:
         """Return how much of what the host grants now is used, None where nobody counts."""
@@ -64,11 +66,15 @@ class Host:
             self._not_before = max(self._not_before, now + timedelta(seconds=seconds))
             self._budget.share_pause(seconds, now)
 
-    def ban(self, reason: str) -> None:
-        """Refuse every further request of this process to the host."""
+    def ban(self, reason: str, seconds: int | None, now: datetime) -> None:
+        """Refuse every further request to the host until the ban ends.
+
+        One of an unknown end lasts as long as the longest that Binance states, three days.
+        """
+        lasts = LONGEST_BAN_SECONDS if seconds is None else seconds
         with self._lock:
-            self._ban = reason
-            self._budget.share_ban(reason)
+            self._ban, self._banned_until = reason, now + timedelta(seconds=lasts)
+            self._budget.share_ban(reason, lasts)
 
 
 class Hosts:

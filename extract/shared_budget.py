@@ -15,8 +15,6 @@ from lake.errors import BannedError, UnreachableError
 
 #: A minute's sum is of no use once the minute has passed; two give slow clocks time.
 MINUTE_KEPT_SECONDS = 120
-#: The longest ban that Binance states is three days.
-BAN_KEPT_SECONDS = 3 * 86_400
 #: An exchange's own word on its limit is asked for again with every discovery.
 CEILING_KEPT_SECONDS = 86_400
 #: Sums what workers take of a minute; 0 where it may go out, else 1. A request heavier than the
@@ -53,7 +51,7 @@ class _Shared:
         self._redis = redis
         self._name = f"candlelake:budget:{name}"
 
-    def lower(self, ceiling: int) -> None:
+    def grant(self, ceiling: int) -> None:
         """Only a budget of weight a minute has a ceiling."""
 
     def share_pause(self, seconds: float, now: datetime) -> None:
@@ -61,9 +59,9 @@ class _Shared:
         until = to_millis(now) + int(seconds * 1000)
         self._call("SET", f"{self._name}:pause", until, "EX", max(1, int(seconds) + 1))
 
-    def share_ban(self, reason: str) -> None:
-        """Let no worker send any more."""
-        self._call("SET", f"{self._name}:ban", reason, "EX", BAN_KEPT_SECONDS)
+    def share_ban(self, reason: str, seconds: int) -> None:
+        """Let no worker send until the ban ends."""
+        self._call("SET", f"{self._name}:ban", reason, "EX", max(1, seconds))
 
     def _shared_wait(self, now: datetime) -> float:
         """Return the seconds of a pause that another worker was told.
@@ -97,7 +95,7 @@ class SharedMinuteWeight(_Shared):
         super().__init__(redis, name)
         self._ceiling = ceiling
 
-    def lower(self, ceiling: int) -> None:
+    def grant(self, ceiling: int) -> None:
         """Let no worker take more than `ceiling` a minute from now on."""
         self._call("SET", f"{self._name}:ceiling", ceiling, "EX", CEILING_KEPT_SECONDS)
 

@@ -45,6 +45,7 @@ def require_reachable(answer: Answer) -> None:
             f"the exchange has banned this address for {_wait(answer) or 'unknown'} s (HTTP 418)",
             where=where,
             hint="Wait until the ban ends; what was landed stays, the next run goes on from it.",
+            seconds=_wait(answer),
         )
     if answer.status in (408, 429) or answer.status >= 500:
         raise TransientExtractError(

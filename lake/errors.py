@@ -88,9 +88,23 @@ class UnreachableError(ExtractError):
 
 
 class BannedError(ExtractError):
-    """The exchange has banned this address (HTTP 418): every request must stop at once."""
+    """The exchange has banned this address (HTTP 418): every request must stop at once.
+
+    `seconds` is how long the ban lasts, None where the exchange did not say.
+    """
 
     exit_code: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        seconds: int | None = None,
+    ) -> None:
+        self.seconds = seconds
+        super().__init__(what, where=where, hint=hint)
 
 
 class StoppedError(ExtractError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,7 +26,14 @@ from extract.replay.exchange_clock import (
 )
 from extract.replay.faults import Fault, FaultBoard
 from extract.replay.futures_tape import COINM_CONTRACTS, SEED, USDM_CONTRACTS
-from extract.replay.limits import Charge, CreditBucket, CreditRules, WeightMeter, WeightRules
+from extract.replay.limits import (
+    Charge,
+    CreditBucket,
+    CreditRules,
+    Seconds,
+    WeightMeter,
+    WeightRules,
+)
 from extract.replay.misbehaviour import answer_instead, refused, spoil
 from extract.replay.request_log import LoggedRequest, RequestLog
 
@@ -46,6 +54,7 @@ class Rules:
         weight: Binance's limits by segment.
         instruments_credits: Deribit's pool for `get_instruments`.
         other_credits: Deribit's pool for every other method.
+        seconds: by which clock the limits count.
     """
 
     directory: Path = recordings.DIRECTORY
@@ -54,6 +63,7 @@ class Rules:
     weight: Mapping[str, WeightRules] = field(default_factory=dict)
     instruments_credits: CreditRules = INSTRUMENTS_CREDITS
     other_credits: CreditRules = OTHER_CREDITS
+    seconds: Seconds = time.monotonic
 
 
 DEFAULT_WEIGHT: Mapping[str, WeightRules] = {
@@ -81,10 +91,12 @@ class Engine:
         self.log = RequestLog()
         self._now = {**DEFAULT_NOW, **rules.now}
         weight = {**DEFAULT_WEIGHT, **rules.weight}
-        self._meters = {segment: WeightMeter(limit) for segment, limit in weight.items()}
+        self._meters = {
+            segment: WeightMeter(limit, rules.seconds) for segment, limit in weight.items()
+        }
         self._credits = (
-            CreditBucket(rules.instruments_credits),
-            CreditBucket(rules.other_credits),
+            CreditBucket(rules.instruments_credits, rules.seconds),
+            CreditBucket(rules.other_credits, rules.seconds),
         )
         limit = {segment: rule.weight_per_minute for segment, rule in weight.items()}
         self._binance: Mapping[str, BinanceSpot | BinanceFutures] = {

@@ -112,6 +112,21 @@ def test_a_ban_stops_every_further_request_of_the_process_to_that_host(
         assert len(server.paths) == 1
 
 
+def test_a_ban_ends_when_the_exchange_said_and_one_of_no_end_lasts_three_days(
+    client: Client, clock: SleepingClock
+) -> None:
+    for headers, lasts in (({"Retry-After": "120"}, 120), ({}, 3 * 86_400)):
+        banned = Scripted(b'{"code":-1003,"msg":"banned"}', 418, headers)
+        with SmallServer(banned, GOOD) as server:
+            with pytest.raises(BannedError):
+                asked(client, server)
+            clock.sleep(lasts - 1)
+            with pytest.raises(BannedError, match="banned this address"):
+                asked(client, server)
+            clock.sleep(1)
+            assert asked(client, server) == GOOD.body
+
+
 def test_a_refusal_carries_the_exchanges_code_and_message(client: Client) -> None:
     refusal = Scripted(b'{"code":-1121,"msg":"Invalid symbol."}', status=400)
     with SmallServer(refusal) as server:

@@ -72,7 +72,7 @@ def test_a_pause_and_a_ban_hold_for_all(redis: Redis) -> None:
     assert other.reserve(1, NOON + timedelta(seconds=2)) == 5
     assert other.reserve(1, NOON + timedelta(seconds=8)) == 0
 
-    other.share_ban("HTTP 418")
+    other.share_ban("HTTP 418", 120)
     with pytest.raises(BannedError, match="HTTP 418"):
         one.reserve(1, NOON)
 
@@ -105,8 +105,8 @@ def test_a_server_that_is_gone_is_one_clear_line() -> None:
 
 def test_a_limit_that_one_was_told_holds_for_all(redis: Redis) -> None:
     one, other = pair(redis)
-    one.lower(60)
-    one.lower(600)
+    one.grant(600)
+    one.grant(60)
 
     assert [other.reserve(40, NOON), other.reserve(20, NOON)] == [0, 0]
     assert other.reserve(1, NOON) > 0

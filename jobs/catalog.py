@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+
+from pyspark.sql import DataFrame
 
 from jobs import views
+from jobs.bulk.table import bulk_runs
 from jobs.context import Context
 from lake.tables import TABLES
 
 LAYERS = ("silver", "gold", "ops")
-FILLED = "gold.ohlcv_filled"
-#: A string literal, which stays as it is, or the view's name.
+#: Names that stand for what is made only where a statement names them.
+VIEWS: Mapping[str, Callable[[Context], DataFrame]] = {
+    "gold.ohlcv_filled": views.ohlcv_filled,
+    "ops.bulk_runs": bulk_runs,
+}
+#: A string literal, which stays as it is, or a view's name.
 _WORDS = re.compile(
-    r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|\bgold\.ohlcv_filled\b", re.IGNORECASE
+    rf"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|\b({'|'.join(map(re.escape, VIEWS))})\b",
+    re.IGNORECASE,
 )
 
 
@@ -32,13 +41,24 @@ def register(context: Context) -> None:
 
 
 def with_views(context: Context, statement: str) -> str:
-    """Return the statement with `gold.ohlcv_filled` in the place of which stands its session view.
+    """Return the statement with session views in the places of the names in `VIEWS`.
 
-    Spark has no view of a DataFrame inside a named database, so the name is put in its place
-    here; text in quotes is left alone. The view is made only where it is asked for.
+    Spark has no view of a DataFrame inside a named database, so the names are put in their places
+    here; text in quotes is left alone. A view is made only where it is asked for.
     """
-    view = FILLED.replace(".", "_")
-    replaced = _WORDS.sub(lambda match: match[1] or view, statement)
-    if replaced != statement:
-        views.ohlcv_filled(context).createOrReplaceTempView(view)
+    named: set[str] = set()
+
+    def placed(match: re.Match[str]) -> str:
+        if match[1]:
+            return match[1]
+        named.add(match[2].lower())
+        return _session_name(match[2].lower())
+
+    replaced = _WORDS.sub(placed, statement)
+    for name in sorted(named):
+        VIEWS[name](context).createOrReplaceTempView(_session_name(name))
     return replaced
+
+
+def _session_name(name: str) -> str:
+    return name.replace(".", "_")

@@ -15,6 +15,7 @@ from extract.subject import Subject
 from extract.window import tasks_of
 from jobs import gold, silver
 from jobs.context import Context
+from lake.settings import load_settings
 from lake.tables import GOLD_OHLCV, OPS_CONFLICTS, OPS_CONTINUITY, SILVER_AGG_TRADES, SILVER_KLINES
 from tests.extract.bulk import AGGREGATES, BARS, agg_line, publishing, zipped
 from tests.extract.small_server import SmallServer
@@ -61,8 +62,7 @@ AFTER = {
 
 def brought(context: Context, url: str) -> None:
     """Land the day, checking again what is held, and bring it to gold."""
-    settings = context.settings.model_copy(deep=True)
-    settings.exchanges.binance.archive_url = url
+    settings = load_settings("replay", [f"exchanges.binance.archive_url={url}"])
     client = Client(settings, clock=context.clock, hosts=Hosts())
     day = (MIDNIGHT, MIDNIGHT + DAY_MS)
     for subject in (

@@ -123,7 +123,7 @@ KLINES = T.StructType(
         _required("low", PRICE),
         _required("close", PRICE),
         _required("volume_sent", AMOUNT),
-        _required("quote_volume_sent", AMOUNT),
+        _optional("quote_volume_sent", AMOUNT),
         _optional("trade_count", BIGINT),
         _optional("taker_buy_volume_sent", AMOUNT),
         _optional("taker_buy_quote_volume_sent", AMOUNT),

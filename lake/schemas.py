@@ -83,6 +83,9 @@ TRADES = T.StructType(
         _optional("liquidation", STRING),
         _optional("block_trade_id", STRING),
         _optional("combo_id", STRING),
+        # of both sides' orders; only frames of Binance's trade stream carried them, once
+        _optional("buyer_order_id", BIGINT),
+        _optional("seller_order_id", BIGINT),
         _required("trade_timestamp", TIMESTAMP),
         _required("exchange_timestamp", BIGINT),
         *LINEAGE,

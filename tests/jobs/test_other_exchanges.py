@@ -130,4 +130,4 @@ def test_a_recorded_answer_of_another_exchange_comes_to_silver(open_lake: OpenLa
     first, last = ([row[field] for field in (*PRICES, "volume_sent")] for row in found[::9])
     assert first == [*map(Decimal, ("7164.21", "7170.66", "7164.21", "7170.66", "0.08549090"))]
     assert last == [*map(Decimal, ("7167.30", "7171.22", "7167.30", "7168.36", "0.19144775"))]
-    assert sum(row["volume_sent"] for row in found) == Decimal("14.46026444")
+    assert sum(row["volume_sent"] for row in found) == Decimal("14.62296801")

@@ -110,17 +110,16 @@ def admitting(suite: Suite, exchanges: Collection[str]) -> Suite:
     """Return a suite that lets in these exchanges of CCXT's too; all others keep their rules."""
     if not exchanges:
         return suite
-    others = ", ".join(f"'{name}'" for name in sorted(exchanges))
-    of_other = {
-        "exchange_known": f"coalesce(exchange IN ({others}), false)",
-        "kind_known": f"coalesce(exchange IN ({others}) AND kind IN {OTHER_KINDS}, false)",
+    known, kinds = one_of("exchange", EXCHANGES), one_of("kind", KINDS)
+    is_other = f"NOT ({one_of('exchange', exchanges).broken_when})"
+    of_other = one_of("kind", OTHER_KINDS).broken_when
+    widened = {
+        known.broken_when: one_of("exchange", (*EXCHANGES, *exchanges)).broken_when,
+        kinds.broken_when: f"CASE WHEN {is_other} THEN {of_other} ELSE {kinds.broken_when} END",
     }
-    rules = [
-        replace(rule, broken_when=f"NOT ({of_other[rule.name]}) AND ({rule.broken_when})")
-        if rule.name in of_other
-        else rule
-        for rule in suite.rules
-    ]
+    rules = list(suite.rules)
+    for old, new in widened.items():
+        rules = [replace(rule, broken_when=rule.broken_when.replace(old, new)) for rule in rules]
     return replace(suite, rules=tuple(rules))
 
 

@@ -151,7 +151,7 @@ def test_stream_trades_tell_off_book_prints(spark: SparkSession) -> None:
     assert {row["quote_quantity"] for row in valid} == {Decimal("247219.2")}
 
 
-OLD_FRAME = {
+OLD_FRAME: dict[str, object] = {
     "e": "trade",
     "E": 1672515782136,
     "s": "BTCUSDT",
@@ -196,7 +196,13 @@ def test_order_ids_of_older_stream_frames_are_kept(spark: SparkSession) -> None:
 
 
 def test_an_order_id_that_is_no_integer_is_refused(spark: SparkSession) -> None:
-    odd = ({"b": "x"}, {"a": 1.5}, {"b": 10**18}, {"a": {}}, {"b": ""})
+    odd: tuple[dict[str, object], ...] = (
+        {"b": "x"},
+        {"a": 1.5},
+        {"b": 10**18},
+        {"a": {}},
+        {"b": ""},
+    )
     live = {"dataset": "trades", "mode": "live", "instrument": ""}
     lines = [
         line(as_json({**OLD_FRAME, **change}), **live, sequence=place)

@@ -12,7 +12,7 @@ from extract.client import Client
 from extract.discovery import look
 from extract.landing import Landed
 from extract.listing import Listing
-from extract.window import extract_bars
+from extract.window import extract_bars, listed_since
 from lake.errors import PermanentExtractError, SettingsError, UnreachableError, UsageError
 from lake.objects import FolderStore
 from lake.settings import Settings
@@ -237,6 +237,18 @@ def test_markets_are_found_by_the_exchanges_name_and_by_the_unified_one(
     assert snapshot.listings == [Listing("XXBTZUSD", "BTC/USD")]
     assert snapshot.clock_ms == MIDNIGHT + 86_400_000
     assert list(snapshot.answers) == []
+
+
+def test_without_a_start_bars_begin_with_the_first_day_that_has_one(
+    settings_of: MakeSettings, client_of: Callable[[Settings], Client]
+) -> None:
+    with SmallServer(route=Kraken({MIDNIGHT: LONG, MIDNIGHT + 86_400_000: LONG})) as server:
+        settings = settings_of(None, *overrides("other", "kraken", server.url))
+        of = {"exchange": "other", "kind": "spot", "instrument": "XXBTZUSD"}
+
+        assert listed_since(settings, client_of(settings), **of) == MIDNIGHT
+        # eight years from 2016 on by 720 days
+        assert len(bars_asked(server)) == 5
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from expectations.rules import (
+    EXCHANGES,
     LISTING,
     Key,
     Rule,
@@ -17,6 +18,8 @@ from lake.schemas import KLINES
 _OUTSIDE = "high < greatest(open, close, low) OR low > least(open, close, high)"
 _NAMED = "size(findings) > 0"
 _SHARES = "taker_buy_volume_sent > volume_sent OR taker_buy_quote_volume_sent > quote_volume_sent"
+#: CCXT reads no quote volume out of an exchange's bars; Binance and Deribit send one.
+_UNTOLD = f"quote_volume_sent IS NULL AND exchange IN {EXCHANGES}"
 _VOLUMES = "volume_sent < 0 OR trade_count < 0"
 
 
@@ -28,6 +31,7 @@ def suite(*, reduced: bool = False) -> Suite:
     rules = (
         required(KLINES),
         *provenance(),
+        Rule("quote_volume_of_the_venue_present", _UNTOLD),
         Rule("odd_times_named", f"open_time > close_time AND NOT {_NAMED}"),
         Rule("odd_prices_named", f"({_OUTSIDE}) AND NOT {_NAMED}"),
         Rule("volumes_not_negative", _VOLUMES, "warning"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pyspark.sql import types as T  # noqa: N812
@@ -17,6 +17,8 @@ LATEST = ":latest"
 EXCHANGES = ("binance", "deribit")
 COMBOS = ("future_combo", "option_combo")
 KINDS = ("coinm", "future", *COMBOS, "option", "spot", "usdm")
+#: The market types of exchanges that CCXT asks.
+OTHER_KINDS = ("spot", "swap", "future")
 MODES = ("archive", "history", "live")
 #: SQL: only the price of a combo may be zero or negative.
 IS_COMBO = f"kind IN ({', '.join(repr(kind) for kind in COMBOS)})"
@@ -102,6 +104,23 @@ def one_of(column: str, values: Iterable[str]) -> Rule:
     """Return the rule that a text column has one of these values."""
     known = ", ".join(f"'{value}'" for value in sorted(values))
     return Rule(f"{column}_known", f"{column} NOT IN ({known})")
+
+
+def admitting(suite: Suite, exchanges: Collection[str]) -> Suite:
+    """Return a suite that lets in these exchanges of CCXT's too; all others keep their rules."""
+    if not exchanges:
+        return suite
+    known, kinds = one_of("exchange", EXCHANGES), one_of("kind", KINDS)
+    is_other = f"NOT ({one_of('exchange', exchanges).broken_when})"
+    of_other = one_of("kind", OTHER_KINDS).broken_when
+    widened = {
+        known.broken_when: one_of("exchange", (*EXCHANGES, *exchanges)).broken_when,
+        kinds.broken_when: f"CASE WHEN {is_other} THEN {of_other} ELSE {kinds.broken_when} END",
+    }
+    rules = list(suite.rules)
+    for old, new in widened.items():
+        rules = [replace(rule, broken_when=rule.broken_when.replace(old, new)) for rule in rules]
+    return replace(suite, rules=tuple(rules))
 
 
 def above_zero(column: str, *, unless: str | None = None) -> Rule:

@@ -21,6 +21,7 @@ class Request:
         params: the query string, in order.
         weight: what the request costs of the host's budget.
         headers: what must not be recorded, such as an API key.
+        beside: what else has to be known to read the answer, kept with how it was asked for.
     """
 
     base: str
@@ -28,6 +29,7 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     weight: int = 1
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -36,7 +38,7 @@ class Request:
 
     def recorded(self) -> dict[str, Any]:
         """Return how the exchange was asked, without any secret, for the envelope."""
-        return {"method": "GET", "url": self.url, "params": dict(self.params)}
+        return {"method": "GET", "url": self.url, "params": dict(self.params), **self.beside}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,12 @@ class BarSource(Protocol):
 
     Attributes:
         bars_per_page: how many intervals one answer surely holds.
+        may_end_early: whether an answer may end before the window does although there is more, so
+            that it has to be asked on.
     """
 
     bars_per_page: int
+    may_end_early: bool
 
     def clock_ms(self) -> int:
         """Return the exchange's own clock."""
@@ -109,13 +112,13 @@ def bar_files(
         end = min((start // cell + 1) * cell, gap.until_ms)
         step = length_ms * source.bars_per_page
         edges = [*range(start, end, step), end]
-        pages = [page for edge in pairwise(edges) for page in _asked(source, *edge)]
+        pages = [page for edge in pairwise(edges) for page in _asked(source, *edge, length_ms)]
         yield BarFile(pages, Coverage(start, end - 1, start, end))
         start = end
 
 
-def _asked(source: BarSource, from_ms: int, until_ms: int) -> list[BarPage]:
-    """Ask for one page; an empty one is believed when it comes twice.
+def _asked(source: BarSource, from_ms: int, until_ms: int, length_ms: int) -> list[BarPage]:
+    """Ask for one page and what it lacks; an empty one is believed when it comes twice.
 
     Before a listing and in a halt there is no bar, and no answer tells that from a fault.
     """
@@ -124,7 +127,12 @@ def _asked(source: BarSource, from_ms: int, until_ms: int) -> list[BarPage]:
         check_open_times(times, from_ms, until_ms)
 
     page = source.page(from_ms, until_ms, check)
-    return [page] if page.open_times else [page, source.page(from_ms, until_ms, check)]
+    if not page.open_times:
+        return [page, source.page(from_ms, until_ms, check)]
+    rest_from = max(page.open_times) + length_ms
+    if not source.may_end_early or rest_from >= until_ms:
+        return [page]
+    return [page, *_asked(source, rest_from, until_ms, length_ms)]
 
 
 def check_open_times(times: Sequence[int], from_ms: int, until_ms: int) -> None:

@@ -28,6 +28,12 @@ def budgets(settings: Settings) -> Mapping[str, Make]:
     return made
 
 
+def pace(settings: Settings, base: str, per_second: float) -> Make:
+    """Return how to make the budget of a host that grants so many requests a second."""
+    _, paced = _kinds(settings)
+    return partial(paced, base, per_second * settings.extract.limit_share)
+
+
 def _kinds(
     settings: Settings,
 ) -> tuple[Callable[[str, int], Budget], Callable[[str, float], Budget]]:

@@ -14,7 +14,7 @@ import requests
 
 from extract.answer import Answer, Request
 from extract.budget import Unlimited
-from extract.budgets import budgets
+from extract.budgets import budgets, pace
 from extract.host import PROCESS_HOSTS, Host, Hosts
 from extract.verdict import document, require_reachable
 from lake.clock import Clock, SystemClock
@@ -59,6 +59,7 @@ class Client:
         self.clock = clock or SystemClock()
         self.requests = 0
         self.bytes = 0
+        self._settings = settings
         self._patience = settings.extract
         self._budgets = budgets(settings)
         self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
@@ -92,12 +93,23 @@ class Client:
             PermanentExtractError: the exchange refused the question.
             StoppedError: `stop` was called.
         """
+        return self.examine(request, lambda answer: read(document(answer)))
+
+    def examine(self, request: Request, judge: Callable[[Answer], T]) -> tuple[Answer, T]:
+        """Return the answer and what `judge` makes of it, its status included.
+
+        Raises like `ask`; a TransientExtractError of `judge` is worth another try, too.
+        """
 
         def once(host: Host) -> tuple[Answer, T]:
             answer = self._sent(request, host)
-            return answer, read(document(answer))
+            return answer, judge(answer)
 
         return self._persist(request, once)
+
+    def keep_pace(self, base: str, per_second: float) -> None:
+        """Ask a host that the settings do not name at most so often, less our share of it."""
+        self._budgets = {**self._budgets, base: pace(self._settings, base, per_second)}
 
     def fetch(self, request: Request) -> Answer:
         """Return an answer that is no JSON (a checksum file), status 200; raises like `ask`."""

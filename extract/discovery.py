@@ -43,12 +43,29 @@ def requests_of(
     raise UsageError(f"unknown exchange '{exchange}'", hint=f"Known are {', '.join(LISTINGS)}.")
 
 
+def look(client: Client, settings: Settings, exchange: str, kind: str) -> Snapshot:
+    """Ask for all instruments of a kind.
+
+    Of an exchange that CCXT asks, they serve to find names alone: nothing of them lands.
+
+    Raises:
+        UsageError: the exchange or its kind is unknown.
+        UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
+    """
+    if exchange not in settings.exchanges.others:
+        return ask_snapshot(client, exchange, requests_of(settings, exchange, kind))
+    from extract.venues import ccxt_asking  # noqa: PLC0415 - ccxt takes a second to load
+
+    found = ccxt_asking.listings(client, settings, exchange, kind)
+    return Snapshot([], found, ccxt_asking.clock_ms(client, settings, exchange), "")
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All instruments of a kind, as the exchange answered just now; nothing has landed yet.
 
     Attributes:
-        answers: the raw answers.
+        answers: the raw answers; none where they do not land.
         listings: the instruments in them, each once, sorted by name.
         clock_ms: the exchange's own clock.
         tag: changes when an instrument does, and not with the time.

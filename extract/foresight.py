@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from extract.archive.choice import Span, missing_files
@@ -30,8 +30,11 @@ ARCHIVE_REQUESTS = 2
 Ranges = Sequence[tuple[int, int]]
 
 
-def weight_per_minute(settings: Settings) -> Mapping[str, int]:
-    """Return what each limited host grants us a minute, by its address."""
+def weight_per_minute(settings: Settings, asked: Collection[str] = ()) -> Mapping[str, int]:
+    """Return what each limited host grants us a minute, by its address.
+
+    An exchange that CCXT asks is one host, by its name, and there only where `asked` names it.
+    """
     share, exchanges = settings.extract.limit_share, settings.exchanges
     granted = {
         market.rest_url: int(market.weight_limit_per_minute * share)
@@ -39,6 +42,10 @@ def weight_per_minute(settings: Settings) -> Mapping[str, int]:
     }
     for address in (exchanges.deribit.rest_url, exchanges.deribit.history_url):
         granted[address] = int(exchanges.deribit.requests_per_second * 60 * share)
+    for name in exchanges.others.keys() & set(asked):
+        from extract.venues import ccxt_asking  # noqa: PLC0415 - ccxt takes a second to load
+
+        granted[name] = ccxt_asking.requests_per_minute(settings, name)
     return granted
 
 
@@ -126,9 +133,18 @@ def _bars(settings: Settings, landing: Landing, subject: Subject) -> Estimate:
     gaps = list(landing.gaps(start, end, interval=subject.interval)) if start < end else []
     if not gaps:
         return Estimate()
-    of_venue = binance_pages if subject.exchange == "binance" else deribit
-    pages = of_venue.bar_pages(settings, subject.kind)
+    pages = _bar_pages(settings, subject)
     return by_bars(pages, gaps, length, per_file=settings.extract.chunk_limit)
+
+
+def _bar_pages(settings: Settings, subject: Subject) -> Pages:
+    if subject.exchange in settings.exchanges.others:
+        from extract.venues import ccxt_asking  # noqa: PLC0415 - ccxt takes a second to load
+
+        return ccxt_asking.bar_pages(settings, subject.exchange, subject.kind)
+    if subject.exchange == "binance":
+        return binance_pages.bar_pages(settings, subject.kind)
+    return deribit.bar_pages(settings, subject.kind)
 
 
 def _trades(

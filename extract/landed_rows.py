@@ -1,10 +1,10 @@
-"""Rows of Binance's landed answers, field by field as sent: bronze read back, file by file."""
+"""Rows of landed answers, field by field as sent: bronze read back, file by file."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -80,6 +80,9 @@ SHAPES: Mapping[tuple[str, str], Shape] = {
     ("klines", "coinm"): Shape(BAR, "open_time", "open_time"),
 }
 
+#: What CCXT reads of any exchange's bar.
+OTHER_BARS = Shape(BAR[:6], "open_time", "open_time")
+
 #: A row: each field's text as the exchange wrote it, None where it is null or was not sent.
 Texts = Mapping[str, str | None]
 
@@ -101,8 +104,10 @@ class Series:
         Raises:
             UsageError: no rows of this exchange, kind and dataset can be read.
         """
-        found = SHAPES.get((self.dataset, self.kind)) if self.exchange == "binance" else None
-        if found is None:
+        found = OTHER_BARS if self.dataset == "klines" else None
+        if self.exchange == "binance":
+            found = SHAPES.get((self.dataset, self.kind))
+        if found is None or self.exchange == "deribit":
             raise UsageError(f"rows of {self.exchange} {self.kind} {self.dataset} can't be read")
         return found
 
@@ -153,7 +158,7 @@ def _rows_of(store: ObjectStore, name: BronzeName, shape: Shape) -> dict[int, Te
     for envelope in read_lines(content):
         if envelope.get("packed_as", name.key) != name.key:
             continue
-        for entry in _entries(envelope["body"], name.key):
+        for entry in _entries(envelope, name):
             row = _texts(entry, shape)
             row_id = _whole(row[shape.id_name])
             if row_id is None or _whole(row[shape.time_name]) is None:
@@ -163,7 +168,16 @@ def _rows_of(store: ObjectStore, name: BronzeName, shape: Shape) -> dict[int, Te
     return found
 
 
-def _entries(body: bytes, key: str) -> list[Any]:
+def _entries(envelope: Mapping[str, Any], name: BronzeName) -> Sequence[Any]:
+    body, key = envelope["body"], name.key
+    if name.exchange not in ("binance", "deribit"):
+        from extract.venues.ccxt_answers import (  # noqa: PLC0415 - ccxt takes a second to load
+            Question,
+            read_bars,
+        )
+
+        bars = read_bars(Question.of(envelope["request"]), body.decode("utf-8", "replace"))
+        return [list(bar) for bar in bars]
     try:
         entries = json.loads(body, parse_float=str, parse_int=str)
     except ValueError as error:

@@ -25,11 +25,27 @@ def trade_source(client: Client, settings: Settings, of: OfInstrument) -> TradeS
         return BinanceTrades(client, settings, kind=of.kind, symbol=name, dataset=dataset)
     if of.exchange == "deribit" and dataset == "trades":
         return DeribitTrades(client, settings, instrument=name)
+    if of.exchange in settings.exchanges.others:
+        raise bars_alone(of.exchange, dataset)
     raise UsageError(f"{of.exchange} has no dataset '{dataset}' of trades")
 
 
+def bars_alone(exchange: str, dataset: str) -> UsageError:
+    """Return the error that an exchange of CCXT's has nothing but bars."""
+    return UsageError(
+        f"{exchange} is asked through CCXT, which gives its bars alone, no '{dataset}'",
+        hint="Use --datasets klines, or --data-type ohlcv.",
+    )
+
+
 def trades_dataset(settings: Settings, exchange: str, kind: str) -> Dataset:
-    """Return the dataset of an exchange's trades that is taken where none is named."""
+    """Return the dataset of an exchange's trades that is taken where none is named.
+
+    Raises:
+        UsageError: only bars of the exchange can be had.
+    """
+    if exchange in settings.exchanges.others:
+        raise bars_alone(exchange, "trades")
     if exchange != "binance":
         return "trades"
     market: BinanceSegment = getattr(settings.exchanges.binance, kind)
@@ -47,7 +63,16 @@ def bar_source(
     if exchange == "deribit":
         return DeribitBars(client, settings, instrument=instrument, interval=interval)
     if exchange != "binance":
-        raise UsageError(f"unknown exchange '{exchange}'")
+        from extract.venues.ccxt_asking import OtherBars  # noqa: PLC0415 - as below
+
+        return OtherBars(
+            client,
+            settings,
+            exchange=exchange,
+            kind=kind,
+            instrument=instrument,
+            interval=interval,
+        )
     from extract.venues.ccxt_bars import BinanceBars  # noqa: PLC0415 - ccxt takes a second to load
 
     return BinanceBars(client, settings, kind=kind, symbol=instrument, interval=interval)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -11,14 +11,16 @@ from typing import Annotated
 import typer
 
 from extract.replay.stock import what_is_held
-from extract.sources import trades_dataset
+from extract.sources import bars_alone, trades_dataset
 from lake.errors import UsageError
 from lake.moment import moment
 from lake.settings import Settings
 
 Env = Annotated[str, typer.Option("--env", envvar="CANDLELAKE_ENV", help="replay, local or aws.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="A setting: path=value, repeatable.")]
-Exchange = Annotated[str | None, typer.Option(help="binance or deribit; all by default.")]
+Exchange = Annotated[
+    str | None, typer.Option(help="binance, deribit, or one of conf/'s; all by default.")
+]
 Kind = Annotated[str | None, typer.Option(help="The venue's segment: spot, usdm, coinm, future …")]
 Instruments = Annotated[str | None, typer.Option(help="Names or patterns, parted by commas.")]
 Start = Annotated[str | None, typer.Option("--start", "-s", help="ISO 8601 or UNIX ms; included.")]
@@ -41,6 +43,8 @@ KINDS = {
     "binance": ("spot", "usdm", "coinm"),
     "deribit": ("future", "option", "spot", "future_combo", "option_combo"),
 }
+#: CCXT's own names of market types, of an exchange that it asks.
+OTHER_KINDS = ("spot", "swap", "future")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,10 @@ def select(
     segments = tuple(_segments(settings, exchange, kind, _names(instruments)))
     if not segments:
         raise _nothing_selected(settings, exchange, kind)
-    return Selection(segments, first, last, _datasets(datasets), source)
+    wanted = _datasets(datasets)
+    for segment in segments:
+        _require_bars_alone(settings, segment, wanted, source)
+    return Selection(segments, first, last, wanted, source)
 
 
 def segments_of(
@@ -119,7 +126,12 @@ def segments_of(
         UsageError: an unknown exchange or kind.
     """
     names = _names(instruments) or ("*",)
-    return tuple(Segment(venue, segment, names) for venue, segment in _kinds(exchange, kind))
+    return tuple(Segment(venue, segment, names) for venue, segment in _kinds(KINDS, exchange, kind))
+
+
+def kinds_of(settings: Settings) -> Mapping[str, Sequence[str]]:
+    """Return the kinds of each exchange that the settings know."""
+    return {**KINDS, **dict.fromkeys(settings.exchanges.others, OTHER_KINDS)}
 
 
 def windowed(selection: Selection, start: datetime | None, end: datetime | None) -> Selection:
@@ -129,7 +141,22 @@ def windowed(selection: Selection, start: datetime | None, end: datetime | None)
 
 def default_datasets(settings: Settings, segment: Segment) -> Sequence[str]:
     """Return what a run takes of a segment where --datasets names nothing."""
+    if segment.exchange in settings.exchanges.others:
+        return ("klines",)
     return (trades_dataset(settings, segment.exchange, segment.kind), "klines")
+
+
+def _require_bars_alone(
+    settings: Settings, segment: Segment, datasets: tuple[str, ...] | None, source: str
+) -> None:
+    """Refuse what CCXT does not give of an exchange, before anybody is asked."""
+    if segment.exchange not in settings.exchanges.others:
+        return
+    for name in datasets or ():
+        if name != "klines":
+            raise bars_alone(segment.exchange, name)
+    if source == "archive" and datasets:
+        raise UsageError(f"{segment.exchange} has no archive", hint="Leave --source out.")
 
 
 def _nothing_selected(settings: Settings, exchange: str | None, kind: str | None) -> UsageError:
@@ -144,7 +171,7 @@ def _nothing_selected(settings: Settings, exchange: str | None, kind: str | None
 def _segments(
     settings: Settings, exchange: str | None, kind: str | None, instruments: tuple[str, ...]
 ) -> list[Segment]:
-    chosen = _kinds(exchange, kind)
+    chosen = _kinds(kinds_of(settings), exchange, kind)
     if instruments and not (exchange and kind):
         raise UsageError("--instruments needs --exchange and --kind beside it")
     wanted = (
@@ -154,12 +181,14 @@ def _segments(
     return [Segment(venue, segment, names) for venue, segment, names in wanted if names]
 
 
-def _kinds(exchange: str | None, kind: str | None) -> list[tuple[str, str]]:
+def _kinds(
+    kinds: Mapping[str, Sequence[str]], exchange: str | None, kind: str | None
+) -> list[tuple[str, str]]:
     """Return the exchanges and kinds that the two options name, all where they name none."""
-    _known("--exchange", exchange, tuple(KINDS))
-    venues = [exchange] if exchange else list(KINDS)
-    _known("--kind", kind, tuple(dict.fromkeys(name for venue in venues for name in KINDS[venue])))
-    pairs = ((venue, segment) for venue in venues for segment in KINDS[venue])
+    _known("--exchange", exchange, tuple(kinds))
+    venues = [exchange] if exchange else list(kinds)
+    _known("--kind", kind, tuple(dict.fromkeys(name for venue in venues for name in kinds[venue])))
+    pairs = ((venue, segment) for venue in venues for segment in kinds[venue])
     return [(venue, segment) for venue, segment in pairs if kind in (None, segment)]
 
 

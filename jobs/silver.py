@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from pyspark.sql import DataFrame, Row
@@ -14,8 +15,10 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from expectations import agg_trades, bronze, gate, klines, trades
 from expectations.facts import breaks_any, faultless
+from expectations.rules import admitting
 from jobs import gates, ledger
 from jobs.context import Context
+from jobs.other_bars import other_bars
 from jobs.streams import KEPT, application, bronze_lines, drain, exchanges_in, has_bronze
 from lake.bronze import Dataset
 from lake.schemas import QUARANTINE
@@ -30,9 +33,9 @@ from lake.tables import (
     SILVER_TRADES,
     Table,
 )
-from transform import envelopes, rows, sightings
+from transform import envelopes, other_klines, rows, sightings
 from transform.chains import Chain, link_aggregates
-from transform.parsing import parse
+from transform.parsing import Parser, parse
 from transform.publications import new_revisions
 
 log = logging.getLogger(__name__)
@@ -156,7 +159,8 @@ def publish(context: Context, fact: Fact, batch: Parsed, transaction: Transactio
 def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> None:
     """Hold the answers and the valid rows against their suites; GateError where one fails."""
     reasons = _reasons(batch) if batch.rejected else {}
-    of_answers, of_rows = bronze.suite(), fact.suite(reduced=batch.is_unbroken)
+    of_answers = _admitting(context, fact, bronze.suite())
+    of_rows = _admitting(context, fact, fact.suite(reduced=batch.is_unbroken))
     answers = rows = None
     if batch.sound_answers is not None:
         answers = faultless(batch.sound_answers, of_answers, repeats=None)
@@ -190,12 +194,13 @@ def parsed(
         answers,
         context.tables.read(SILVER_INSTRUMENTS),
         exchanges=exchanges_in(context, fact.dataset),
+        others=_other_parsers(context, fact),
     )
     if fact.in_ledger:
         candidates = rows.claimed(candidates, fact.id_column)
     latest = gate.latest_plausible(context.clock.now())
-    claims, sound_answers = _count_answers(answers, latest)
-    facts = _count(candidates, fact, latest)
+    claims, sound_answers = _count_answers(context, fact, answers, latest)
+    facts = _count(context, fact, candidates, latest)
     batch = Parsed(
         answers,
         candidates,
@@ -231,19 +236,38 @@ def slice_of(batch: Parsed, fact: Fact) -> Slice | None:
     )
 
 
-def _count_answers(answers: DataFrame, latest: datetime) -> tuple[tuple[str, ...], int | None]:
+def _other_parsers(context: Context, fact: Fact) -> Mapping[str, Parser]:
+    """Return what reads the bars of the exchanges that CCXT asks; nothing else is had of them."""
+    if fact.dataset != "klines":
+        return {}
+    return {
+        name: partial(other_klines.klines, exchange=name, read=other_bars)
+        for name in context.settings.exchanges.others
+    }
+
+
+def _admitting(context: Context, fact: Fact, suite: gate.Suite) -> gate.Suite:
+    others = context.settings.exchanges.others if fact.dataset == "klines" else ()
+    return admitting(suite, tuple(others))
+
+
+def _count_answers(
+    context: Context, fact: Fact, answers: DataFrame, latest: datetime
+) -> tuple[tuple[str, ...], int | None]:
     """Return what a batch's names claim, and how many answers it has, None where one is unsound."""
+    suite = _admitting(context, fact, bronze.suite())
     counted = answers.agg(
         F.collect_set(envelopes.claim()).alias("claims"),
         F.count(F.lit(1)).alias("answers"),
-        F.count_if(breaks_any(bronze.suite(), latest=latest)).alias("broken"),
+        F.count_if(breaks_any(suite, latest=latest)).alias("broken"),
     ).collect()[0]
     return tuple(sorted(counted["claims"])), None if counted["broken"] else counted["answers"]
 
 
-def _count(candidates: DataFrame, fact: Fact, latest: datetime) -> Sequence[Row]:
+def _count(context: Context, fact: Fact, candidates: DataFrame, latest: datetime) -> Sequence[Row]:
     """Count the rows of a batch once, by claim, day and listing: a few rows."""
     good = F.col("is_sound")
+    suite = _admitting(context, fact, fact.suite())
     identity = ("exchange", "kind", "instrument", "instrument_uid")
     claim = envelopes.claim().alias("claim")
     grouped = candidates.groupBy(claim, *identity, "year", "month", "day")
@@ -251,7 +275,7 @@ def _count(candidates: DataFrame, fact: Fact, latest: datetime) -> Sequence[Row]
         F.count(F.lit(1)).alias("rows"),
         F.count_if(~good).alias("rejected"),
         *link_aggregates("id", fact.id_column, fact.id_column, good),
-        F.count_if(good & breaks_any(fact.suite(), latest=latest)).alias("broken"),
+        F.count_if(good & breaks_any(suite, latest=latest)).alias("broken"),
     ]
     if fact.dataset == "agg_trades":
         counts += link_aggregates("seq", "first_trade_seq", "last_trade_seq", good)

@@ -13,7 +13,7 @@ from pyspark.storagelevel import StorageLevel
 
 from jobs.context import Context
 from jobs.faults import of_spark
-from jobs.options import KINDS
+from jobs.options import kinds_of
 from lake.bronze import SUFFIX
 from lake.errors import BronzeError, CandlelakeError
 
@@ -72,7 +72,7 @@ def exchanges_in(context: Context, dataset: str) -> list[str]:
     """Return the exchanges of which anything of the dataset has landed."""
     return [
         exchange
-        for exchange in KINDS
+        for exchange in kinds_of(context.settings)
         if next(context.store.names(f"bronze/{dataset}/{exchange}/"), None) is not None
     ]
 

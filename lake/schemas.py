@@ -84,6 +84,9 @@ TRADES = T.StructType(
         _optional("liquidation", STRING),
         _optional("block_trade_id", STRING),
         _optional("combo_id", STRING),
+        # of both sides' orders; only frames of Binance's trade stream carried them, once
+        _optional("buyer_order_id", BIGINT),
+        _optional("seller_order_id", BIGINT),
         _required("trade_timestamp", TIMESTAMP),
         _required("exchange_timestamp", BIGINT),
         *LINEAGE,
@@ -124,7 +127,7 @@ KLINES = T.StructType(
         _required("low", PRICE),
         _required("close", PRICE),
         _required("volume_sent", AMOUNT),
-        _required("quote_volume_sent", AMOUNT),
+        _optional("quote_volume_sent", AMOUNT),
         _optional("trade_count", BIGINT),
         _optional("taker_buy_volume_sent", AMOUNT),
         _optional("taker_buy_quote_volume_sent", AMOUNT),

@@ -77,11 +77,32 @@ class Deribit(Section):
     requests_per_second: int = Field(gt=0)
 
 
+class OtherExchange(Section):
+    """An exchange whose bars CCXT knows how to ask for and to read.
+
+    `ccxt` is CCXT's id of it; `rest_url` stands in the place of its hosts where one is named;
+    without `requests_per_second` CCXT's own rate limit holds; `options` are handed to CCXT.
+    """
+
+    ccxt: str = Field(min_length=1)
+    rest_url: str = ""
+    requests_per_second: int | None = Field(default=None, gt=0)
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+
 class Exchanges(Section):
-    """The exchanges that Candlelake speaks to."""
+    """The exchanges that Candlelake speaks to; any further table is one of CCXT's."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, OtherExchange]
 
     binance: Binance
     deribit: Deribit
+
+    @property
+    def others(self) -> Mapping[str, OtherExchange]:
+        """The exchanges of which CCXT gives the bars, by our name of each."""
+        return self.__pydantic_extra__ or {}
 
 
 class Extract(Section):
@@ -244,11 +265,11 @@ def _from_environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]
 def _put(settings: dict[str, Any], path: Sequence[str], text: str) -> None:
     table = settings
     for depth, key in enumerate(path):
-        if key not in table and not _may_be_new(path, depth):
+        if key not in table and not _may_be_new(path, depth, table):
             raise _unknown_key(list(path[: depth + 1]), list(table))
         if depth == len(path) - 1:
             is_list = isinstance(table.get(key), list) or path[0] == "universe"
-            table[key] = _names(text) if is_list else text
+            table[key] = _names(text) if is_list else _option(path, text)
         else:
             inner = table.get(key, {})
             if not isinstance(inner, dict):
@@ -257,9 +278,27 @@ def _put(settings: dict[str, Any], path: Sequence[str], text: str) -> None:
             table = table[key]
 
 
-def _may_be_new(path: Sequence[str], depth: int) -> bool:
-    """A universe may name any exchange and kind; an API key is in no file."""
-    return (path[0] == "universe" and depth > 0) or path[-1] == "api_key"
+def _may_be_new(path: Sequence[str], depth: int, table: Mapping[str, Any]) -> bool:
+    """A universe may name any exchange and kind, CCXT any exchange; an API key is in no file."""
+    if path[0] == "universe":
+        return depth > 0
+    if path[0] == "exchanges" and path[2:] == ["ccxt"]:
+        return depth > 0
+    if path[0] == "exchanges" and depth > 1 and "options" in path[2:depth]:
+        return True
+    if path[0] == "exchanges" and depth == 2 and "ccxt" in table:
+        return path[2] in OtherExchange.model_fields
+    return path[-1] == "api_key"
+
+
+def _option(path: Sequence[str], text: str) -> Any:
+    """Read an option of CCXT's as TOML where it is some; every other value is text."""
+    if path[0] == "exchanges" and "options" in path[2:-1]:
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return text
+    return text
 
 
 def _names(text: str) -> Any:
@@ -287,13 +326,17 @@ def _explained(error: ValidationError) -> SettingsError:
     path = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         return _unknown_key(path, _known_keys(path[:-1]))
+    if first["type"] == "missing" and path[0] == "exchanges" and path[2:] == ["ccxt"]:
+        # without the key that makes it an exchange of CCXT's, the name is taken for a mistyped one
+        return _unknown_key(path[:-1], _known_keys(path[:-2]))
     return SettingsError(f"setting '{'.'.join(path)}': {first['msg']}")
 
 
 def _known_keys(path: list[str]) -> list[str]:
     model: type[BaseModel] = Settings
     for part in path:
-        inner = model.model_fields[part].annotation
+        known = model.model_fields.get(part)
+        inner = known.annotation if known else OtherExchange
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         model = inner

@@ -11,6 +11,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.errors import StorageError
+from lake.growth import growth
 from lake.objects import ObjectStore
 from lake.tables import Table
 
@@ -98,9 +99,14 @@ class Tables:
         return bool(DeltaTable.isDeltaTable(self.spark, self.location(table)))
 
     def ensure(self, *tables: Table) -> None:
-        """Create the tables that do not exist, empty, with their partitions and properties."""
+        """Create the tables that do not exist, empty, and let older ones grow to the schema.
+
+        Raises:
+            StorageError: a table's columns are such that it has to be made anew.
+        """
         for table in tables:
             if self.exists(table):
+                self._grow(table)
                 continue
             self.guard(table)
             statistics = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)}
@@ -116,6 +122,16 @@ class Tables:
             }.items():
                 builder = builder.property(key, value)
             builder.execute()
+
+    def _grow(self, table: Table) -> None:
+        """Bring a table of an older version up to the schema: no data file is written."""
+        columns = self.spark.read.format("delta").load(self.location(table)).schema
+        statements = growth(table, columns, self.location(table))
+        if statements:
+            self.guard(table)
+        for statement in statements:
+            log.info("%s", statement)
+            self.spark.sql(statement)
 
     def read(self, table: Table) -> DataFrame:
         """Return the table's current rows.

@@ -36,7 +36,9 @@ _USUAL_TRADE = (
 )
 _AGG_TRADE = ("a", "p", "q", "f", "l", "T", "m")
 _REST_TRADE = ("id", "price", "qty", "quoteQty", "time", "isBuyerMaker")
-_STREAM_TRADE = ("t", "p", "q", "m", "X", "s")
+_STREAM_TRADE = ("t", "p", "q", "m", "X", "s", "b", "a")
+#: Frames of the trade stream named both orders; Binance has taken the ids out of them since.
+_ORDER_IDS = {"buyer_order_id": "b", "seller_order_id": "a"}
 #: What the raw trade stream of futures says of a print (`X`).
 _PRINT_KINDS = {"MARKET": "book", "INSURANCE_FUND": "insurance_fund", "ADL": "adl"}
 #: What Binance does not say of a trade.
@@ -72,7 +74,10 @@ def agg_trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
 
 
 def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
-    """Read trades into candidates of `silver.trades`; the arguments are those of `agg_trades`."""
+    """Read trades into candidates of `silver.trades`; the arguments are those of `agg_trades`.
+
+    An order id that was sent and is no integer is a fault; one that was not sent is null.
+    """
     exploded = binance_answers.explode(envelopes, "trades", usual=_USUAL_TRADE)
     keyed = _objects(exploded, (*_REST_TRADE, *_STREAM_TRADE))
     fourth = columns.decimal(cell(3), "quote_quantity_sent", schemas.AMOUNT, required=False)
@@ -86,8 +91,15 @@ def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
         "exchange_timestamp": columns.integer(cell(4), "trade_time"),
         "buyer_is_maker": columns.flag(cell(5), "buyer_is_maker"),
     }
+    orders = {
+        name: columns.integer(F.col(f"object.{sent}"), name, required=False)
+        for name, sent in _ORDER_IDS.items()
+    }
+    of_orders = columns.all_faults(orders.values())
     typed = binance_answers.typed(keyed, _trade_cells(), fields, _TRADE_LINE).withColumns(
         {
+            **{name: field.value for name, field in orders.items()},
+            "text_is_sound": F.col("text_is_sound") & columns.none_holds(of_orders),
             "trade_id": F.col("trade_seq").cast("string"),
             "print_kind": _print_kind(),
             **{name: F.lit(None) for name in _UNSAID},
@@ -95,7 +107,7 @@ def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
     )
     return rows.candidates(
         _valued(typed, instruments),
-        text=binance_answers.text_faults(fields, counts=(6, 7)),
+        text=[*binance_answers.text_faults(fields, counts=(6, 7)), *of_orders],
         rules=_rules(rows.trade_rules()),
         schema=schemas.TRADES,
     )

@@ -28,6 +28,8 @@ _TEXTS = (
     "combo_id",
     "combo_trade_id",
 )
+#: What Deribit does not say of a trade.
+_UNSAID = ("quote_quantity_sent", "buyer_order_id", "seller_order_id")
 
 
 def trades(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
@@ -70,7 +72,7 @@ def _fields() -> dict[str, Field]:
         "price": number("price", "price", schemas.PRICE),
         "quantity": number("amount", "quantity", schemas.QUANTITY),
         **{name: number(name, name, schemas.PRICE, required=False) for name in optional},
-        "quote_quantity_sent": Field(F.lit(None), ()),
+        **{name: Field(F.lit(None), ()) for name in _UNSAID},
     }
 
 

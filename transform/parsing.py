@@ -32,6 +32,7 @@ def parse(
     instruments: DataFrame,
     *,
     exchanges: Collection[str] | None = None,
+    others: Mapping[str, Parser] = MappingProxyType({}),
 ) -> DataFrame:
     """Parse envelopes into candidates of a dataset's silver table.
 
@@ -41,16 +42,18 @@ def parse(
         instruments: rows of `silver.instruments`.
         exchanges: which exchanges the batch holds, where the caller knows; each one named is a
             scan of the batch. Envelopes of any other become candidates with `exchange_unknown`.
+        others: what reads the dataset of further exchanges.
 
     Returns:
         Candidates, see `transform.rows.candidates`: each element of each answer is one row.
     """
-    able = [name for name in PARSERS if dataset in PARSERS[name]]
+    parsers = {name: of[dataset] for name, of in PARSERS.items() if dataset in of} | dict(others)
+    able = list(parsers)
     named = [name for name in able if exchanges is None or name in exchanges] or able[:1]
     # what no other parser claims goes to the first, which names the fault
     claimed = F.coalesce(F.col("exchange").isin(named[1:]), F.lit(False))
     parts = [
-        PARSERS[name][dataset](
+        parsers[name](
             envelopes.where(F.col("exchange") == name if place else ~claimed), instruments
         )
         for place, name in enumerate(named)

@@ -71,11 +71,16 @@ def of_universe(
 ) -> Iterator[Schedule]:
     """Yield how all trades of the settings' universe will be loaded; its instruments land now.
 
+    Exchanges that CCXT asks are passed over: they give bars alone.
+
     Raises:
         UsageError: the universe names what is unknown, or as `schedule`.
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
+    of_trades = settings.universe.keys() - settings.exchanges.others.keys()
     for exchange, kinds in settings.universe.items():
+        if exchange not in of_trades:
+            continue
         for kind in (kind for kind, wanted in kinds.items() if wanted):
             snapshot = ask_snapshot(client, exchange, requests_of(settings, exchange, kind))
             extract_instruments(

@@ -30,6 +30,7 @@ class BinanceBars:
     """One instrument's klines, a `BarSource`; CCXT builds the request, the body stays raw."""
 
     bars_per_page = BARS_PER_PAGE
+    may_end_early = False
 
     def __init__(
         self, client: Client, settings: Settings, *, kind: str, symbol: str, interval: str

@@ -15,6 +15,7 @@ class DeribitBars:
     """One instrument's bars, a `BarSource`."""
 
     bars_per_page = BARS_PER_PAGE
+    may_end_early = False
 
     def __init__(
         self, client: Client, settings: Settings, *, instrument: str, interval: str

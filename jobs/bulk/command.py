@@ -12,6 +12,7 @@ from jobs.bulk.request import Labels, Wanted, understood
 from jobs.bulk.run import run
 from jobs.context import open_lake
 from jobs.options import Env, Sets
+from lake.settings import load_settings
 
 #: What boto3 prefers to a profile, though a profile that is named here is meant.
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -24,7 +25,7 @@ EndTimestamp = Annotated[
 ]
 DataType = Annotated[str, typer.Option("--data-type", help="ohlcv or trades.")]
 Vendor = Annotated[str, typer.Option("--vendor", help="ccxt.")]
-ExchangeId = Annotated[str, typer.Option("--exchange-id", help="binance.")]
+ExchangeId = Annotated[str, typer.Option("--exchange-id", help="binance, or one of conf/'s.")]
 Kind = Annotated[str | None, typer.Option("--kind", help="spot, usdm or coinm.")]
 ContractType = Annotated[
     str | None, typer.Option("--contract-type", help="spot, or futures with --kind.")
@@ -74,9 +75,10 @@ def bulk(
     wanted = Wanted(
         vendor, exchange_id, kind, contract_type, universe, data_type, data_format, *times
     )
-    request = understood(wanted)
+    overrides = [*(sets or ()), *([f"lake.root={s3_path}"] if s3_path else ())]
+    request = understood(wanted, load_settings(env, overrides).exchanges.others)
     use_profile(aws_profile)
-    lake = open_lake(env, [*(sets or ()), *([f"lake.root={s3_path}"] if s3_path else ())])
+    lake = open_lake(env, overrides)
     done = run(lake, request, Labels(download_mode, downloading_entity, action_tag))
     if assert_on_missing_data:
         require_nothing(done.absent)

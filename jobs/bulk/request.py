@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from extract.sources import trades_dataset
-from jobs.options import Segment, Selection
+from extract.sources import bars_alone, trades_dataset
+from jobs.options import OTHER_KINDS, Segment, Selection
 from lake.bronze import Dataset
 from lake.clock import to_millis
 from lake.errors import UsageError
@@ -20,7 +21,7 @@ EXCHANGES = ("binance",)
 DATA_TYPES = ("ohlcv", "trades")
 CONTRACT_TYPES = ("spot", "futures")
 FUTURES = ("usdm", "coinm")
-KINDS = ("spot", *FUTURES)
+OTHER_FUTURES = tuple(kind for kind in OTHER_KINDS if kind != "spot")
 DATA_FORMATS = ("parquet", "csv")
 
 DataFormat = Literal["parquet", "csv"]
@@ -90,19 +91,27 @@ class BulkRequest:
         return Selection((segment,), self.start, self.end, (self.dataset(settings),), "rest")
 
 
-def understood(wanted: Wanted) -> BulkRequest:
+def understood(wanted: Wanted, others: Collection[str] = ()) -> BulkRequest:
     """Return the run that these words ask for.
+
+    Args:
+        wanted: the words.
+        others: the exchanges that CCXT asks, which have bars alone.
 
     Raises:
         UsageError: a word is unknown, two of them contradict each other, or the window is empty.
         SettingsError: the universe is unknown.
     """
     _one_of("--vendor", wanted.vendor, VENDORS)
-    _one_of("--exchange-id", wanted.exchange_id, EXCHANGES)
+    _one_of("--exchange-id", wanted.exchange_id, (*EXCHANGES, *others))
     _one_of("--data-type", wanted.data_type, DATA_TYPES)
     if wanted.data_format is not None:
         _one_of("--data-format", wanted.data_format, DATA_FORMATS)
-    kind = kind_of(wanted.kind, wanted.contract_type)
+    is_other = wanted.exchange_id in others
+    if is_other and wanted.data_type != "ohlcv":
+        raise bars_alone(wanted.exchange_id, wanted.data_type)
+    futures = OTHER_FUTURES if is_other else FUTURES
+    kind = kind_of(wanted.kind, wanted.contract_type, futures)
     start, end = window_of(wanted.start_timestamp, wanted.end_timestamp)
     instruments = load_universe(wanted.universe).instruments(wanted.exchange_id, kind)
     if not instruments:
@@ -124,28 +133,30 @@ def understood(wanted: Wanted) -> BulkRequest:
     )
 
 
-def kind_of(kind: str | None, contract_type: str | None) -> str:
+def kind_of(kind: str | None, contract_type: str | None, futures: tuple[str, ...] = FUTURES) -> str:
     """Return the venue's segment that the two words name together.
 
     Raises:
         UsageError: they name none, more than one, or contradict each other.
     """
+    kinds = ("spot", *futures)
     if kind is not None:
-        _one_of("--kind", kind, KINDS)
+        _one_of("--kind", kind, kinds)
     if contract_type is not None:
         _one_of("--contract-type", contract_type, CONTRACT_TYPES)
     if contract_type == "futures" and kind is None:
-        raise UsageError("--contract-type futures needs --kind usdm or --kind coinm")
+        named = " or ".join(f"--kind {name}" for name in futures)
+        raise UsageError(f"--contract-type futures needs {named}")
     if kind is None and contract_type is None:
         raise UsageError(
             "nothing says which contracts are wanted",
-            hint=f"Add --contract-type spot, or --kind with {', '.join(KINDS)}.",
+            hint=f"Add --contract-type spot, or --kind with {', '.join(kinds)}.",
         )
     found = kind or "spot"
     if contract_type is not None and (contract_type == "spot") != (found == "spot"):
         raise UsageError(
             f"--contract-type {contract_type} and --kind {kind} contradict each other",
-            hint=f"spot goes with spot, futures with {' or '.join(FUTURES)}.",
+            hint=f"spot goes with spot, futures with {' or '.join(futures)}.",
         )
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extract.client import Client
-from extract.discovery import Snapshot, ask_snapshot, requests_of
+from extract.discovery import Snapshot, look
 from extract.landed_rows import Series
 from extract.landing import Landed
 from extract.listing import matching
@@ -89,8 +89,7 @@ def run(lake: Lake, request: BulkRequest, labels: Labels) -> Result:
 def look_up(lake: Lake, settings: Settings, request: BulkRequest) -> Found:
     """Find the names of the universe among all that the exchange has."""
     client = Client(settings, clock=lake.clock)
-    requests = requests_of(settings, request.exchange, request.kind)
-    snapshot = ask_snapshot(client, request.exchange, requests)
+    snapshot = look(client, settings, request.exchange, request.kind)
     names: list[str] = []
     faults: dict[str, UsageError] = {}
     for wanted in request.instruments:

@@ -19,6 +19,8 @@ OTHERWISE = "With --env local the real exchange is asked."
 
 def is_replayed(settings: Settings, segment: Segment, source: str) -> bool:
     """Tell whether the settings leave this segment to the run's own replay exchange."""
+    if segment.exchange in settings.exchanges.others:
+        return False
     if segment.exchange != "binance":
         return settings.exchanges.deribit.rest_url == REPLAY
     venue = settings.exchanges.binance

@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import cast
 
 from extract.client import Client
-from extract.discovery import Snapshot, ask_snapshot, requests_of
+from extract.discovery import Snapshot, look
 from extract.foresight import foresee, weight_per_minute
 from extract.held import Held
 from extract.history.message import Mode
@@ -208,8 +208,7 @@ class _Scope:
 
     def choose(self, segment: Segment) -> Chosen:
         """Find the wanted instruments among all that the exchange has; nothing lands yet."""
-        requests = requests_of(self.settings, segment.exchange, segment.kind)
-        snapshot = ask_snapshot(self.client, segment.exchange, requests)
+        snapshot = look(self.client, self.settings, segment.exchange, segment.kind)
         if is_replayed(self.lake.settings, segment, self.selection.source):
             require_held(self.lake.settings, self.selection, segment, snapshot.listings)
         return Chosen(segment, snapshot, matching(segment.instruments, snapshot.listings))
@@ -269,7 +268,7 @@ class _Scope:
         ]
         estimates += [history.estimate(self.settings, one) for one in histories]
         asked = [part for part in estimates if part.requests]
-        plan = Plan(asked, weight_per_minute(self.settings))
+        plan = Plan(asked, weight_per_minute(self.settings, {part.of[0] for part in asked}))
         log.info("plan %s", plan)
         return plan
 
@@ -295,6 +294,8 @@ class _Scope:
 
 def land_snapshot(lake: Lake, settings: Settings, client: Client, chosen: Chosen) -> Landed:
     """Land the instruments that the exchange has answered with, where they say anything new."""
+    if not chosen.snapshot.answers:
+        return Landed(venue_clock_ms=chosen.snapshot.clock_ms)
     return extract_instruments(
         settings,
         lake.store,

@@ -16,10 +16,20 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: Commands that are printed and not run here, and why: what the reason says stands in the command.
 NEEDS_THE_REAL_EXCHANGE = "--env local"
 RUNS_THIS_VERY_TEST = "./run-tests.sh"
+OF_KRAKEN = (
+    "--start 2026-11-21T00:00:00Z --end 2026-11-21T06:00:00Z --set exchanges.kraken.ccxt=kraken"
+    " --set universe.kraken.spot=BTC/USD"
+)
 NOT_RUN = {
     "./run-tests.sh": RUNS_THIS_VERY_TEST,
     "./spark-submit.sh pipeline --env local --exchange binance --kind spot --instruments BTCUSDT"
     " --start 2024-08-09T00:00:00Z --end 2024-08-09T00:10:00Z": NEEDS_THE_REAL_EXCHANGE,
+    f"candlelake extract --env local --exchange kraken --kind spot --datasets klines {OF_KRAKEN}": (
+        NEEDS_THE_REAL_EXCHANGE
+    ),
+    f"./spark-submit.sh pipeline --env local --exchange kraken {OF_KRAKEN}": (
+        NEEDS_THE_REAL_EXCHANGE
+    ),
 }
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
 from expectations import agg_trades, bronze, facts, instruments, klines, ohlcv, trades
-from expectations.rules import Suite
+from expectations.rules import Suite, admitting
 from lake import schemas
 
 pytestmark = [
@@ -91,6 +91,7 @@ BREAKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("odd_prices_named", {"high": Decimal("10.5")}),
         ("odd_prices_named", {"low": Decimal("10.5")}),
         ("volumes_not_negative", {"trade_count": -1}),
+        ("quote_volume_of_the_venue_present", {"quote_volume_sent": None}),
         ("taker_share_within_total", {"taker_buy_volume_sent": Decimal("5.1")}),
         ("open_time_plausible", {"open_time": TOO_OLD, **EVE}),
         ("bar_without_findings", {"findings": ["off_grid"]}),
@@ -270,3 +271,20 @@ def test_the_day_is_of_utc_in_a_session_elsewhere(spark: SparkSession) -> None:
     finally:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
     assert sum(counted.broken.values()) == 0
+
+
+def test_an_exchange_of_ccxt_is_let_in_and_weakens_no_rule_of_another(spark: SparkSession) -> None:
+    suite = admitting(klines.suite(), ["kraken"])
+    case = CASES["klines"]._replace(suite=suite)
+    kraken = {**b.KLINE, "exchange": "kraken", "quote_volume_sent": None}
+
+    lets_in = [{**kraken, "kind": kind} for kind in ("spot", "swap", "future")]
+    assert broken(spark, case, *lets_in, b.KLINE) == {}
+    for name, row in (
+        ("exchange_known", {**b.KLINE, "exchange": "krakn"}),
+        ("kind_known", {**kraken, "kind": "usdm"}),
+        ("kind_known", {**b.KLINE, "kind": "swap"}),
+        ("quote_volume_of_the_venue_present", {**b.KLINE, "quote_volume_sent": None}),
+    ):
+        assert broken(spark, case, row) == {name: 1}
+    assert admitting(trades.suite(), []) == trades.suite()

@@ -259,3 +259,72 @@ def test_the_front_doors_own_variables_are_no_settings(name: str) -> None:
         assert load_settings("replay", environ={"CANDLELAKE_CONF": str(CONF)}) == load()
     else:
         assert load(environ={f"CANDLELAKE_{name}": "dev"}) == load()
+
+
+KRAKEN = "exchanges.kraken.ccxt=kraken"
+
+
+def test_any_exchange_of_ccxt_is_one_table() -> None:
+    settings = load("replay", KRAKEN, "universe.kraken.spot=BTC/USD,ETH/USD")
+
+    kraken = settings.exchanges.others["kraken"]
+    assert (kraken.ccxt, kraken.rest_url, kraken.requests_per_second) == ("kraken", "", None)
+    assert settings.universe["kraken"]["spot"] == ("BTC/USD", "ETH/USD")
+    assert load().exchanges.others == {}
+
+
+def test_an_exchange_of_ccxt_comes_from_each_place(tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    with (conf / "replay.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[exchanges.gate]\nccxt = "gate"\noptions = { defaultType = "spot" }\n')
+    named = {
+        "CANDLELAKE_EXCHANGES__KRAKEN__CCXT": "kraken",
+        "CANDLELAKE_EXCHANGES__KRAKEN__REQUESTS_PER_SECOND": "3",
+    }
+
+    sets = ("exchanges.gate.rest_url=http://x", "exchanges.gate.options.fetchMarkets=spot")
+    found = load("replay", *sets, environ=named, conf=conf).exchanges.others
+
+    assert found["kraken"].requests_per_second == 3
+    assert found["gate"].rest_url == "http://x"
+    assert found["gate"].options == {"defaultType": "spot", "fetchMarkets": "spot"}
+
+
+@pytest.mark.parametrize(
+    ("sets", "fault"),
+    [
+        (["exchanges.binnce.spot.rest_url=x"], "Did you mean 'exchanges.binance'"),
+        (["exchanges.krakn.rest_url=x"], "unknown setting 'exchanges.krakn'"),
+        ([KRAKEN, "exchanges.kraken.rest_ulr=x"], "unknown setting 'exchanges.kraken.rest_ulr'"),
+        ([KRAKEN, "exchanges.kraken.requests_per_second=0"], "greater than 0"),
+        (["exchanges.kraken.ccxt="], "'exchanges.kraken.ccxt'"),
+    ],
+)
+def test_a_mistyped_exchange_is_an_error_that_names_the_nearest(
+    sets: list[str], fault: str
+) -> None:
+    with pytest.raises(SettingsError, match=fault):
+        load("replay", *sets)
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ('[exchanges.binnce]\nrest_url = "x"', "Did you mean 'exchanges.binance'"),
+        (
+            '[exchanges.kraken]\nccxt = "kraken"\nrest_ulr = "x"',
+            "Did you mean 'exchanges.kraken.rest_url'",
+        ),
+    ],
+)
+def test_a_mistyped_table_of_a_file_is_an_error_that_names_the_nearest(
+    tmp_path: Path, table: str, fault: str
+) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    with (conf / "replay.toml").open("a", encoding="utf-8") as file:
+        file.write(f"\n{table}\n")
+
+    with pytest.raises(SettingsError, match=fault):
+        load(conf=conf)

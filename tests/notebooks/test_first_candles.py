@@ -9,41 +9,18 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-FIRST_CANDLES = ROOT / "notebooks" / "first_candles.ipynb"
+from tests.notebooks.executed import NOTEBOOKS, Outputs, execute, outputs_of, rows
+
+FIRST_CANDLES = NOTEBOOKS / "first_candles.ipynb"
 PNG = b"\x89PNG\r\n\x1a\n"
-Outputs = dict[str, str]
 pytestmark = pytest.mark.timeout(1500)
 
 
 @pytest.fixture(scope="module")
 def outputs(bundled_lake: Path) -> Outputs:
-    """What each cell printed, under the cell's id; a picture as its base64 text."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CANDLELAKE_LAKE__ROOT", str(bundled_lake))
-        patch.setenv("TZ", "Asia/Tokyo")
-        notebook = nbformat.read(FIRST_CANDLES, as_version=4)
-        execute(notebook)
-    return {
-        cell["id"]: "".join(
-            output["text"] if output["output_type"] == "stream" else output["data"]["image/png"]
-            for output in cell["outputs"]
-        )
-        for cell in notebook.cells
-        if cell["cell_type"] == "code"
-    }
-
-
-def rows(printed: str) -> list[dict[str, str]]:
-    """Return a printed answer as rows; two spaces part the columns, as a time holds one."""
-    header, *lines = (
-        [cell.strip() for cell in line.split("  ") if cell.strip()] for line in printed.splitlines()
-    )
-    return [dict(zip(header, line, strict=True)) for line in lines]
+    return outputs_of(FIRST_CANDLES, bundled_lake)
 
 
 def test_every_table_is_counted(outputs: Outputs) -> None:
@@ -117,7 +94,7 @@ def test_the_certificate_and_the_watermark_are_read(outputs: Outputs) -> None:
     assert watermark["complete_until"] == certificate["window_end"].removesuffix("+00:00")
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_is_committed_without_outputs(path: Path) -> None:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
@@ -135,9 +112,3 @@ def test_without_a_lake_the_notebook_says_what_to_run(tmp_path: Path) -> None:
 
         with pytest.raises(CellExecutionError, match=r"run ./spark-submit.sh pipeline first"):
             execute(notebook)
-
-
-def execute(notebook: nbformat.NotebookNode) -> None:
-    """Run a notebook where it stands, with this process's Python and environment."""
-    folder = {"metadata": {"path": str(FIRST_CANDLES.parent)}}
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=folder).execute()

@@ -149,3 +149,69 @@ def test_stream_trades_tell_off_book_prints(spark: SparkSession) -> None:
     )
     assert {row["exchange_timestamp"] for row in valid} == {1723161257679}
     assert {row["quote_quantity"] for row in valid} == {Decimal("247219.2")}
+
+
+OLD_FRAME: dict[str, object] = {
+    "e": "trade",
+    "E": 1672515782136,
+    "s": "BTCUSDT",
+    "t": 12345,
+    "p": "0.001",
+    "q": "100",
+    "b": 88,
+    "a": 50,
+    "T": 1672515782136,
+    "m": True,
+    "M": True,
+}
+
+
+def test_order_ids_of_older_stream_frames_are_kept(spark: SparkSession) -> None:
+    """The frame is the example of binance-spot-api-docs before the ids were taken out."""
+    new_frame = {key: value for key, value in OLD_FRAME.items() if key not in "ba"} | {"t": 12346}
+    live = {"dataset": "trades", "mode": "live", "instrument": ""}
+    lines = [
+        line(as_json(OLD_FRAME), **live),
+        line(as_json({"stream": "btcusdt@trade", "data": new_frame}), **live, sequence=2),
+        line(as_json([SPOT]), dataset="trades", sequence=3),
+        line(as_json({**OLD_FRAME, "t": 12347, "b": 2**59, "a": None}), **live, sequence=4),
+    ]
+
+    valid, rejected = parsed(spark, "trades", *lines)
+
+    assert rejected == []
+    ids = {row["trade_seq"]: (row["buyer_order_id"], row["seller_order_id"]) for row in valid}
+    assert ids == {
+        12345: (88, 50),
+        12346: (None, None),
+        28457: (None, None),
+        12347: (576460752303423488, None),
+    }
+    first = next(row for row in valid if row["trade_seq"] == 12345)
+    assert (first["instrument"], first["source"], first["taker_side"]) == (
+        "BTCUSDT",
+        "live",
+        "sell",
+    )
+
+
+def test_an_order_id_that_is_no_integer_is_refused(spark: SparkSession) -> None:
+    odd: tuple[dict[str, object], ...] = (
+        {"b": "x"},
+        {"a": 1.5},
+        {"b": 10**18},
+        {"a": {}},
+        {"b": ""},
+    )
+    live = {"dataset": "trades", "mode": "live", "instrument": ""}
+    lines = [
+        line(as_json({**OLD_FRAME, **change}), **live, sequence=place)
+        for place, change in enumerate(odd, start=1)
+    ]
+
+    valid, rejected = parsed(spark, "trades", *lines)
+
+    assert valid == []
+    reasons = {row["bronze_line"]: row["reasons"] for row in rejected}
+    buyer, seller = (["buyer_order_id_not_an_integer"], ["seller_order_id_not_an_integer"])
+    assert reasons == {1: buyer, 2: seller, 3: buyer, 4: seller, 5: buyer}

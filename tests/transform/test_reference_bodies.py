@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "reference"
 MOCKS = REFERENCE / "binance_rest_ws_mocks" / "http.json"
 DERIBIT = REFERENCE / "deribit_bodies"
 KINDS = {"/api/v3/": "spot", "/fapi/v1/": "usdm", "/dapi/v1/": "coinm"}
+TAPES = REFERENCE / "trade_tapes"
 ROUTES = {"aggTrades": "agg_trades", "trades": "trades", "klines": "klines"}
 
 
@@ -96,3 +98,36 @@ def test_recorded_trades_of_deribit(spark: SparkSession) -> None:
 
     assert rejected == []
     assert sorted(row["trade_id"] for row in valid) == sorted(it["trade_id"] for it in trades)
+
+
+@pytest.mark.skipif(not TAPES.exists(), reason="the recorded stream frames are not here")
+@pytest.mark.parametrize(
+    ("tape", "kind", "instrument"),
+    [
+        ("spot_btcusdt_20240808.gz", "spot", "BTCUSDT"),
+        ("cm_btcusd_perp_20240808.gz", "coinm", "BTCUSD_PERP"),
+    ],
+)
+def test_recorded_frames_of_the_trade_stream(
+    spark: SparkSession, tape: str, kind: str, instrument: str
+) -> None:
+    """The frames of 2024 carry no order ids any more."""
+    with gzip.open(TAPES / tape, "rt", encoding="utf-8") as file:
+        bodies = [text.partition(" ")[2].strip() for text in file if '@trade"' in text][:2000]
+    common = {"dataset": "trades", "mode": "live", "instrument": "", "kind": kind}
+    lines = [line(body, **common, sequence=place) for place, body in enumerate(bodies, start=1)]
+    coinm = {"instrument": "BTCUSD_PERP", "contract_size": Decimal(100), "quote_unit": "USD"}
+
+    valid, rejected = parsed(spark, "trades", *lines, known=[listing(kind="coinm", **coinm)])
+
+    assert rejected == []
+    sent = [json.loads(body, parse_float=str)["data"] for body in bodies]
+    assert len(sent) > 500
+    by_id = {row["trade_seq"]: row for row in valid}
+    assert sorted(by_id) == sorted(frame["t"] for frame in sent)
+    assert {row["instrument"] for row in valid} == {instrument}
+    for frame in sent:
+        row = by_id[frame["t"]]
+        assert (row["price"], row["quantity"]) == (Decimal(frame["p"]), Decimal(frame["q"]))
+        assert row["taker_side"] == ("sell" if frame["m"] else "buy")
+        assert (row["buyer_order_id"], row["seller_order_id"]) == (None, None)

@@ -90,8 +90,8 @@ def test_the_archive_holds_what_rest_says(ask: Asking, folder: str, symbol: str)
     assert rates[1:] == [[str(row["fundingTime"]), "8", row["fundingRate"]] for row in said]
     shown: list[list[Any]] = []
     for start in (DAY, DAY + 12 * HOUR):
-        window = {"startTime": start, "endTime": start + 12 * HOUR - 1, "limit": 1000}
-        shown += rest("markPriceKlines", symbol=symbol, interval="1m", **window)
+        window: dict[str, Any] = {"startTime": start, "endTime": start + 12 * HOUR - 1}
+        shown += rest("markPriceKlines", symbol=symbol, interval="1m", limit=1000, **window)
     assert len(bars) == 1 + 1440
     assert bars[1:] == [[str(cell) for cell in bar] for bar in shown]
 
@@ -124,9 +124,9 @@ def test_deribits_hours_leave_the_start_out_and_end_with_the_clock(ask: Asking) 
 
 def test_only_perpetuals_have_funding_at_deribit(ask: Asking) -> None:
     url = f"{ask.urls.deribit}/api/v2/public/get_funding_rate_history"
-    window = {"start_timestamp": DAY, "end_timestamp": MIDNIGHT}
+    words = {"instrument_name": "BTC-27SEP24", "start_timestamp": DAY, "end_timestamp": MIDNIGHT}
 
-    refusal = ask.get(url, instrument_name="BTC-27SEP24", **window)
+    refusal = ask.get(url, None, **words)
 
     assert (refusal.status_code, refusal.json()["error"]["code"]) == (400, -32602)
 

@@ -22,7 +22,7 @@ from lake.schemas import OHLCV
 #: Seconds of each interval that gold holds; every one divides the day, so the grid starts at 0.
 INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14400, "1d": 86400}
 _LENGTHS = ", ".join(f"'{name}', {seconds}000000L" for name, seconds in INTERVALS.items())
-_LENGTH = f"try_element_at(map({_LENGTHS}), bar_interval)"
+LENGTH = f"try_element_at(map({_LENGTHS}), bar_interval)"
 _START, _END = "unix_micros(bar_start)", "unix_micros(bar_end)"
 _PRICES = ("open", "high", "low", "close")
 _PRICED = " + ".join(f"CAST({price} IS NOT NULL AS INT)" for price in _PRICES)
@@ -32,6 +32,17 @@ _SHARES = (
     f" OR taker_buy_quote_volume > quote_volume) AND NOT ({IS_COMBO}))"
 )
 _MONTH = "date_from_unix_date(CAST(floor(unix_micros(bar_start) / 86400000000) AS INT))"
+#: Where a bar lies: what holds of candles of any kind.
+GRID = (
+    Rule("bar_as_long_as_its_interval", f"{_END} - {_START} <> {LENGTH}"),
+    Rule("bar_starts_on_grid", f"pmod({_START}, {LENGTH}) <> 0"),
+    within_history("bar_end"),
+    Rule(
+        "month_agrees_with_bar_start",
+        f"year <> extract(year FROM {_MONTH}) OR month <> extract(month FROM {_MONTH})",
+    ),
+)
+KEY = Key((*LISTING, "bar_interval"), "bar_start", number=f"{_START} DIV 60000000")
 
 
 def suite() -> Suite:
@@ -42,9 +53,7 @@ def suite() -> Suite:
         one_of("kind", KINDS),
         one_of("bar_interval", INTERVALS),
         one_of("built_from", ("agg_trades", "trades")),
-        Rule("bar_as_long_as_its_interval", f"{_END} - {_START} <> {_LENGTH}"),
-        Rule("bar_starts_on_grid", f"pmod({_START}, {_LENGTH}) <> 0"),
-        within_history("bar_end"),
+        *GRID,
         Rule("prices_all_or_none", f"({_PRICED}) NOT IN (0, 4)"),
         Rule(
             "open_and_close_within_low_and_high",
@@ -54,12 +63,5 @@ def suite() -> Suite:
         Rule("taker_share_within_total", _SHARES),
         above_zero("trade_count"),
         ordered("first_trade_before_last", "first_trade_seq", "last_trade_seq"),
-        Rule(
-            "month_agrees_with_bar_start",
-            f"year <> extract(year FROM {_MONTH}) OR month <> extract(month FROM {_MONTH})",
-        ),
     )
-    return Suite(rules, _KEY)
-
-
-_KEY = Key((*LISTING, "bar_interval"), "bar_start", number=f"{_START} DIV 60000000")
+    return Suite(rules, KEY)

@@ -24,7 +24,10 @@ MODES = ("archive", "history", "live")
 IS_COMBO = f"kind IN ({', '.join(repr(kind) for kind in COMBOS)})"
 #: The columns that tell listings apart.
 LISTING = tuple(field.name for field in schemas.IDENTITY if field.name != "instrument")
-DATASETS = ("agg_trades", "index_prices", "instruments", "klines", "trades")
+DATASETS = (
+    *("agg_trades", "funding_rates", "index_prices", "instruments", "klines", "mark_klines"),
+    "trades",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,18 @@ from extract.budget import Budget, MinuteWeight, Pace, Unlimited
 from lake.settings import Settings
 
 Make = Callable[[], Budget]
+#: Binance counts no weight for funding rates, but grants an address 500 requests in 5 minutes
+#: (usds-margined-futures docs, Get-Funding-Rate-History).
+FUNDING_PER_SECOND = 500 / 300
+
+
+FUNDING_PATHS = {"usdm": "/fapi/v1/fundingRate", "coinm": "/dapi/v1/fundingRate"}
+
+
+def funding_address(settings: Settings, kind: str) -> str:
+    """Return where Binance's funding rates are asked for, as a host with a budget of its own."""
+    base: str = getattr(settings.exchanges.binance, kind).rest_url
+    return base.rstrip("/") + FUNDING_PATHS[kind]
 
 
 def budgets(settings: Settings) -> Mapping[str, Make]:
@@ -23,6 +35,9 @@ def budgets(settings: Settings) -> Mapping[str, Make]:
     for segment in (exchanges.binance.spot, exchanges.binance.usdm, exchanges.binance.coinm):
         ceiling = int(segment.weight_limit_per_minute * share)
         made[segment.rest_url] = partial(weight, segment.rest_url, ceiling)
+    for kind in FUNDING_PATHS:
+        address = funding_address(settings, kind)
+        made[address] = partial(pace, address, FUNDING_PER_SECOND * share)
     for address in (exchanges.deribit.rest_url, exchanges.deribit.history_url):
         made[address] = partial(pace, address, exchanges.deribit.requests_per_second * share)
     return made

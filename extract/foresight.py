@@ -6,16 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from extract.archive.choice import Span, missing_files
+from extract.archive.file import MONTHLY
 from extract.archive.window import counted, span_of
-from extract.bars import interval_ms
+from extract.budgets import FUNDING_PATHS, FUNDING_PER_SECOND, funding_address
 from extract.client import Client
-from extract.coverage import Gap
+from extract.coverage import HOUR_MS, Gap, month_start
 from extract.held import Held
 from extract.landing import Landing
 from extract.pages import TradeSource
 from extract.plan import Estimate, Pages, adjoining, both, by_bars, by_ids, by_time
+from extract.rest import MINUTE_MS, grid_ms
 from extract.sources import trade_source
-from extract.subject import MODES, Subject
+from extract.subject import BY_TIME, MODES, Subject, interval_of
 from extract.venues import binance_pages, deribit
 from lake.bronze import Dataset
 from lake.clock import to_millis
@@ -40,6 +42,8 @@ def weight_per_minute(settings: Settings, asked: Collection[str] = ()) -> Mappin
         market.rest_url: int(market.weight_limit_per_minute * share)
         for market in (exchanges.binance.spot, exchanges.binance.usdm, exchanges.binance.coinm)
     }
+    for kind in FUNDING_PATHS:
+        granted[funding_address(settings, kind)] = int(FUNDING_PER_SECOND * 60 * share)
     for address in (exchanges.deribit.rest_url, exchanges.deribit.history_url):
         granted[address] = int(exchanges.deribit.requests_per_second * 60 * share)
     for name in exchanges.others.keys() & set(asked):
@@ -79,11 +83,10 @@ def foresee(
         UnreachableError, BannedError: as `Client.ask`.
     """
     now_ms = to_millis(client.clock.now())
-    interval = subject.interval or settings.extract.bar_interval
     asked = replace(
         subject,
         end_ms=min(subject.end_ms, now_ms),
-        interval=interval if subject.dataset == "klines" else "",
+        interval=subject.interval or interval_of(settings, subject.dataset),
     )
     landing = _landing(settings, store, client, asked, index)
     if asked.source == "rest":
@@ -92,7 +95,8 @@ def foresee(
     found = _by_archive(settings, client, asked, span, probe=probe)
     if asked.source == "archive":
         return found
-    since = min(max(asked.start_ms, span.until_ms), asked.end_ms)
+    closed = month_start(span.until_ms) if asked.dataset in MONTHLY else span.until_ms
+    since = min(max(asked.start_ms, closed), asked.end_ms)
     open_days = replace(asked, start_ms=since, source="rest")
     return both(found, _by_rest(settings, landing, client, open_days, probe=probe))
 
@@ -100,8 +104,8 @@ def foresee(
 def _by_rest(
     settings: Settings, landing: Landing, client: Client, subject: Subject, *, probe: bool
 ) -> Estimate:
-    if subject.dataset == "klines":
-        return _bars(settings, landing, subject)
+    if subject.dataset in BY_TIME:
+        return _by_time(settings, landing, subject)
     start, end = subject.start_ms, subject.end_ms
     gaps = list(landing.gaps(start, end)) if start < end else []
     return _trades(settings, client, subject, adjoining(gaps), probe=probe) if gaps else Estimate()
@@ -116,8 +120,8 @@ def _by_archive(
         return Estimate()
     pages = binance_pages.archive_pages(settings, subject.dataset)
     per_file = settings.extract.chunk_limit
-    if subject.dataset == "klines":
-        found = by_bars(pages, gaps, interval_ms(subject.interval), per_file=per_file)
+    if subject.dataset in BY_TIME:
+        found = by_bars(pages, gaps, _row_ms(subject), per_file=per_file)
     else:
         ranges = _id_ranges(settings, client, subject, adjoining(gaps)) if probe else None
         now_ms = gaps[-1].until_ms
@@ -126,13 +130,20 @@ def _by_archive(
     return replace(found, requests=asked, weight=0, files=found.files + asked)
 
 
-def _bars(settings: Settings, landing: Landing, subject: Subject) -> Estimate:
-    length = interval_ms(subject.interval)
+def _row_ms(subject: Subject) -> int:
+    """Return how far apart rows are: of funding rates an hour, the least that there is."""
+    return grid_ms(subject) if subject.interval else HOUR_MS
+
+
+def _by_time(settings: Settings, landing: Landing, subject: Subject) -> Estimate:
+    length = grid_ms(subject)
     start = subject.start_ms - subject.start_ms % length
     end = subject.end_ms - subject.end_ms % length
     gaps = list(landing.gaps(start, end, interval=subject.interval)) if start < end else []
     if not gaps:
         return Estimate()
+    if subject.dataset == "funding_rates":
+        return _rates(settings, subject, gaps)
     pages = _bar_pages(settings, subject)
     return by_bars(pages, gaps, length, per_file=settings.extract.chunk_limit)
 
@@ -145,6 +156,15 @@ def _bar_pages(settings: Settings, subject: Subject) -> Pages:
     if subject.exchange == "binance":
         return binance_pages.bar_pages(settings, subject.kind)
     return deribit.bar_pages(settings, subject.kind)
+
+
+def _rates(settings: Settings, subject: Subject, gaps: Sequence[Gap]) -> Estimate:
+    """Count minutes for the pages, and hours for the rows: Binance settles less often than that."""
+    of_venue = binance_pages if subject.exchange == "binance" else deribit
+    pages = of_venue.rate_pages(settings, subject.kind)
+    found = by_bars(pages, gaps, MINUTE_MS, per_file=settings.extract.chunk_limit)
+    rows = -(-found.rows * MINUTE_MS // HOUR_MS)
+    return replace(found, rows=rows, bytes=rows * pages.row_bytes, is_bound=True)
 
 
 def _trades(

@@ -17,10 +17,11 @@ CCXT_CODES: Mapping[str, str] = {"XBT": "BTC", "BCHSV": "BSV", "YOYO": "YOYOW"}
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An instrument as discovered: the venue's name, and CCXT's unified symbol or empty."""
+    """An instrument as discovered: the venue's name, CCXT's unified symbol or empty, its sort."""
 
     instrument: str
     unified: str = ""
+    is_perpetual: bool = False
 
 
 def unified_name(

@@ -6,10 +6,25 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from lake.bronze import Dataset, Mode
+from lake.settings import Settings
 
 Source = Literal["rest", "archive", "auto"]
+#: Bars, of an interval; and all that is paged by time: the ids of its files are times in ms.
+BARS: frozenset[str] = frozenset({"klines", "mark_klines"})
+BY_TIME = BARS | {"funding_rates"}
 #: What a file that lands this way is named by; of `auto`, its own files of REST.
 MODES: dict[Source, Mode] = {"rest": "history", "archive": "archive", "auto": "history"}
+
+
+#: Gold merges the mark price's own minutes, whatever interval the bars of trades come in.
+MARK_INTERVAL = "1m"
+
+
+def interval_of(settings: Settings, dataset: str) -> str:
+    """Return the interval in which a dataset's bars land; empty of what is no bars."""
+    if dataset not in BARS:
+        return ""
+    return MARK_INTERVAL if dataset == "mark_klines" else settings.extract.bar_interval
 
 
 class OfInstrument(Protocol):
@@ -41,7 +56,7 @@ class Subject:
         start_ms, end_ms: the window.
         source: `rest`, Binance's bulk `archive`, or `auto`: the archive for the days that have
             closed and are published, REST for the rest.
-        interval: of klines, else empty.
+        interval: of bars, else empty.
     """
 
     exchange: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from extract.archive.window import archive_tasks
 from extract.bars import first_day
@@ -15,7 +16,7 @@ from extract.plan import EARLIEST_MS
 from extract.pool import Done, Task, run_all
 from extract.rest import land_gaps, window_of
 from extract.sources import bar_source
-from extract.subject import MODES, Source, Subject
+from extract.subject import MODES, Source, Subject, interval_of
 from lake.bronze import ALL_INSTRUMENTS, Dataset
 from lake.clock import Clock
 from lake.errors import UsageError
@@ -143,14 +144,15 @@ def bars_since(
     exchange: str,
     kind: str,
     instrument: str,
+    dataset: str = "klines",
 ) -> int:
-    """Return from when on (ms) an instrument's bars are wanted where nobody names a start.
+    """Return from when on (ms) what is paged by time is wanted where nobody names a start.
 
-    That is the first bar held, as names say: the run that landed it began with the first one. Where
-    none is held, the exchange is asked; raises as `listed_since`.
+    That is the first time held, as names say: the run that landed it began with the first one.
+    Where none is held, the exchange is asked; raises as `listed_since`.
     """
-    interval = settings.extract.bar_interval
-    names = held_names(store, "klines", exchange, kind, instrument)
+    interval = interval_of(settings, dataset)
+    names = held_names(store, cast("Dataset", dataset), exchange, kind, instrument)
     tags = (one for one in names if one.mode == "history")
     held = [one.coverage.from_ms for one in tags if one.tag == interval]
     if held:
@@ -171,10 +173,11 @@ def extract_bars(
     clock: Clock,
     interval: str | None = None,
     source: Source = "rest",
+    dataset: Dataset = "klines",
     client: Client | None = None,
     on_landed: Callable[[int], None] = unwatched,
 ) -> Landed:
-    """Land the exchange's own closed bars that open in [`start_ms`, `end_ms`) and are not held.
+    """Land what is paged by time of [`start_ms`, `end_ms`) and not held: the exchange's own bars.
 
     Args:
         settings: as for `extract_trades`.
@@ -186,8 +189,9 @@ def extract_bars(
         end_ms: its end, rounded up to the interval, and not beyond the exchange's clock.
         run_id: kept in each envelope.
         clock: the process's clock.
-        interval: such as `1m`; `extract.bar_interval` by default.
+        interval: of bars, such as `1m`; by default as `interval_of` says.
         source: as for `extract_trades`.
+        dataset: `klines`, or of perpetuals `mark_klines` and `funding_rates`.
         client: the client to use; a new one by default. Shared by threads, its counts are too.
         on_landed: is told the rows of each file that is created.
 
@@ -196,9 +200,9 @@ def extract_bars(
         UnreachableError, BannedError, PermanentExtractError: as `Client.ask`.
     """
     _require_window(start_ms, end_ms)
-    interval = interval or settings.extract.bar_interval
+    interval = interval or interval_of(settings, dataset)
     client = client or Client(settings, clock=clock)
-    subject = Subject(exchange, kind, instrument, "klines", start_ms, end_ms, source, interval)
+    subject = Subject(exchange, kind, instrument, dataset, start_ms, end_ms, source, interval)
     tasks = tasks_of(settings, store, client, subject, run_id=run_id, on_landed=on_landed)
     return _landed(client, settings, tasks)
 

@@ -118,7 +118,7 @@ def settle(context: Context, looked_at: set[InstrumentDay]) -> None:
     Those that this run has `looked_at` already are left alone.
     """
     bars_held = context.tables.read(GOLD_OHLCV)
-    day = _day().alias("day")
+    day = bar_day().alias("day")
     identity = ("exchange", "kind", "instrument")
     open_days = bars_held.where("NOT is_complete").select(*identity, day)
     marks = context.tables.read(OPS_WATERMARKS).where(F.col("table_name") == GOLD_OHLCV.name)
@@ -151,7 +151,7 @@ def refresh_source_bars(
     try:
         within = f"t.built_from = '{source}' AND {touched.gold('t')}"
         held = context.tables.read(GOLD_SOURCE_BARS).alias("t").where(within)
-        context.tables.upsert(_differing(fresh, held), GOLD_SOURCE_BARS, within)
+        context.tables.upsert(differing(fresh, held), GOLD_SOURCE_BARS, within)
         gone = held.join(minutes, key, "left_semi").join(fresh, key, "left_anti").persist(KEPT)
         if not gone.isEmpty():
             context.tables.remove(gone, GOLD_SOURCE_BARS, within)
@@ -160,7 +160,8 @@ def refresh_source_bars(
         fresh.unpersist()
 
 
-def _differing(fresh: DataFrame, held: DataFrame) -> DataFrame:
+def differing(fresh: DataFrame, held: DataFrame) -> DataFrame:
+    """Return the fresh rows that are not held exactly so."""
     same = [F.col(f"f.{name}").eqNullSafe(F.col(f"h.{name}")) for name in fresh.columns]
     condition = same[0]
     for term in same[1:]:
@@ -242,13 +243,13 @@ def mark(context: Context, touched: Touched) -> None:
         moved.unpersist()
 
 
-def _day() -> Column:
+def bar_day() -> Column:
     """Return the UTC day of bar_start, whatever the session's zone is."""
     return F.expr(f"date_from_unix_date(cast(unix_micros(bar_start) div {DAY_MICROS} AS INT))")
 
 
 def _touched(minutes: DataFrame) -> Touched:
-    day = _day().alias("day")
+    day = bar_day().alias("day")
     rows: Sequence[Row] = minutes.select(*IDENTITY[:3], day).distinct().collect()
     return Touched(tuple((*row[:3], row["day"]) for row in rows))
 

@@ -26,7 +26,11 @@ Instruments = Annotated[str | None, typer.Option(help="Names or patterns, parted
 Start = Annotated[str | None, typer.Option("--start", "-s", help="ISO 8601 or UNIX ms; included.")]
 End = Annotated[str | None, typer.Option("--end", "-e", help="ISO 8601 or UNIX ms; excluded.")]
 Datasets = Annotated[
-    str | None, typer.Option(help="instruments, trades, agg_trades, klines; parted by commas.")
+    str | None,
+    typer.Option(
+        help="instruments, trades, agg_trades, klines, and of perpetuals funding_rates and"
+        " mark_klines, which land only where they are named; parted by commas."
+    ),
 ]
 Source = Annotated[
     str,
@@ -38,7 +42,7 @@ Source = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Run without asking, however much it is.")]
 
 SOURCES = ("rest", "archive", "auto")
-DATASETS = ("instruments", "trades", "agg_trades", "klines")
+DATASETS = ("instruments", "trades", "agg_trades", "klines", "funding_rates", "mark_klines")
 KINDS = {
     "binance": ("spot", "usdm", "coinm"),
     "deribit": ("future", "option", "spot", "future_combo", "option_combo"),

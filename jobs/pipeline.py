@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from jobs import certify, gold, instruments, silver
+from jobs import certify, gold, gold_of_perpetuals, instruments, silver
 from jobs.application import run_job
 from jobs.context import Context, exchanges_of, open_context, open_lake, start_session
 from jobs.extraction.run import Extraction, Prepared, prepare
@@ -27,7 +27,7 @@ from jobs.options import (
 )
 from jobs.runs import recorded
 from lake.errors import CandlelakeError, ExtractError
-from lake.tables import TABLES
+from lake.tables import STANDING, TABLES
 
 
 def pipeline(
@@ -64,7 +64,7 @@ def pipeline(
         start_session("pipeline", lake)
         landed = _outcome(extraction)
     with open_context("pipeline", lake, writes=tuple(TABLES.values())) as context:
-        context.tables.ensure(*TABLES.values())
+        context.tables.ensure(*STANDING)
         with recorded(context, "pipeline") as counts:
             if isinstance(landed, CandlelakeError):
                 raise landed
@@ -100,6 +100,7 @@ def refine(context: Context) -> None:
     for dataset in silver.FACTS:
         silver.consume(context, dataset)
     gold.follow(context)
+    gold_of_perpetuals.follow(context)
 
 
 if __name__ == "__main__":

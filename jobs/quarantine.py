@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import gold, silver
+from jobs import gold, gold_of_perpetuals, silver
 from jobs.context import Context, open_context, open_lake
 from jobs.options import Env, Sets
 from jobs.streams import lines_of
@@ -54,6 +54,7 @@ def release(*, where: Where = "true", env: Env = "replay", sets: Sets = None) ->
             if released:
                 typer.echo(f"{dataset}: {released} bronze files read again")
         gold.follow(context)
+        gold_of_perpetuals.follow(context)
 
 
 @app.command()

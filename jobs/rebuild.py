@@ -15,7 +15,7 @@ import typer
 
 from extract.discovery import discovered
 from extract.listing import Listing, matching
-from jobs import conflicts, gold, ledger, silver
+from jobs import conflicts, gold, gold_of_perpetuals, ledger, silver
 from jobs.application import run_job
 from jobs.context import Context, open_context, open_lake
 from jobs.options import (
@@ -37,7 +37,7 @@ from lake.clock import to_iso, to_millis
 from lake.errors import ExtractError, UsageError
 from lake.packs import names_below
 from lake.storage import Slice
-from lake.tables import GOLD_OHLCV, TABLES
+from lake.tables import GOLD_OHLCV, STANDING, TABLES
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,13 @@ LINEAGE = frozenset({"end_download_timestamp", "knowledge_timestamp", "run_id"})
 
 def rebuild(
     *,
-    table: Annotated[str, typer.Option(help="silver.trades, silver.agg_trades or gold.ohlcv.")],
+    table: Annotated[
+        str,
+        typer.Option(
+            help="silver.trades, silver.agg_trades, gold.ohlcv, gold.funding_rates or"
+            " gold.mark_ohlcv."
+        ),
+    ],
     env: Env = "replay",
     exchange: Exchange = None,
     kind: Kind = None,
@@ -66,7 +72,7 @@ def rebuild(
         lake.settings, exchange=exchange, kind=kind, instruments=instruments, start=start, end=end
     )
     with open_context("rebuild", lake, writes=tuple(TABLES.values())) as context:
-        context.tables.ensure(*TABLES.values())
+        context.tables.ensure(*STANDING)
         with recorded(context, "rebuild"):
             run(context, table, selection)
 
@@ -80,9 +86,14 @@ def run(context: Context, table: str, selection: Selection) -> None:
     if selection.start is None or selection.end is None:
         raise UsageError("a rebuild needs --start and --end")
     facts = {fact.table.name: fact for fact in silver.FACTS.values() if fact.in_ledger}
-    if table not in facts and table != GOLD_OHLCV.name:
-        known = ", ".join([*facts, GOLD_OHLCV.name])
+    derived = gold_of_perpetuals.DATASETS
+    if table not in (*facts, GOLD_OHLCV.name, *derived):
+        known = ", ".join([*facts, GOLD_OHLCV.name, *derived])
         raise UsageError(f"'{table}' can't be rebuilt", hint=f"Tables that can: {known}.")
+    if table in derived:
+        held = held_of(context, selection, (derived[table],))
+        gold_of_perpetuals.rebuild(context, table, held)
+        return
     held = held_of(context, selection)
     if table in facts:
         _rebuild_prints(context, facts[table], held)
@@ -91,15 +102,20 @@ def run(context: Context, table: str, selection: Selection) -> None:
     gold.follow(context)
 
 
-def held_of(context: Context, selection: Selection) -> Selection:
+def held_of(
+    context: Context, selection: Selection, datasets: Sequence[Dataset] | None = None
+) -> Selection:
     """Return the selection with the venue's names that bronze holds, for names of any form.
+
+    Held is what any of the datasets has a file of, of trades where none is named.
 
     Raises:
         UsageError: an instrument is neither held nor known, or nothing of the selection is held.
     """
+    prints = [fact.dataset for fact in silver.FACTS.values() if fact.in_ledger]
     segments = []
     for segment in selection.segments:
-        held = _held_names(context, segment.exchange, segment.kind)
+        held = _held_names(context, segment.exchange, segment.kind, datasets or prints)
         if held:
             known = [*_discovered(context, segment), *map(Listing, held)]
             names = held & set(matching(segment.instruments, known))
@@ -107,15 +123,17 @@ def held_of(context: Context, selection: Selection) -> Selection:
                 segments.append(replace(segment, instruments=tuple(sorted(names))))
     if not segments:
         raise UsageError(
-            "bronze holds no trades of this selection", hint="Run the pipeline for it first."
+            f"bronze holds no {' or '.join(datasets or ('trades',))} of this selection",
+            hint="Run the pipeline for it first.",
         )
     return replace(selection, segments=tuple(segments))
 
 
-def _held_names(context: Context, exchange: str, kind: str) -> set[str]:
-    """Return the instruments of which a file of trades has landed."""
-    prints: list[Dataset] = [fact.dataset for fact in silver.FACTS.values() if fact.in_ledger]
-    folders = [folder(dataset, exchange, kind) for dataset in prints]
+def _held_names(
+    context: Context, exchange: str, kind: str, datasets: Sequence[Dataset]
+) -> set[str]:
+    """Return the instruments of which a file of a dataset has landed."""
+    folders = [folder(dataset, exchange, kind) for dataset in datasets]
     names = {name.instrument for one in folders for name in names_below(context.store, one)}
     return names - {ALL_INSTRUMENTS}
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812
 
-from expectations import agg_trades, bronze, gate, klines, trades
+from expectations import agg_trades, bronze, funding_rates, gate, klines, mark_bars, trades
 from expectations.facts import breaks_any, faultless
 from expectations.rules import admitting
 from jobs import gates, ledger
@@ -28,15 +28,17 @@ from lake.tables import (
     OPS_QUARANTINE,
     OPS_SIGHTINGS,
     SILVER_AGG_TRADES,
+    SILVER_FUNDING_RATES,
     SILVER_INSTRUMENTS,
     SILVER_KLINES,
+    SILVER_MARK_KLINES,
     SILVER_TRADES,
     Table,
 )
-from transform import envelopes, other_klines, rows, sightings
+from transform import envelopes, other_klines, publications, rows, sightings
 from transform.chains import Chain, link_aggregates
 from transform.parsing import Parser, parse
-from transform.publications import new_revisions
+from transform.publications import Published, new_revisions
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +125,8 @@ def consume(context: Context, dataset: str) -> None:
     if not has_bronze(context, dataset):
         return
     fact = FACTS[dataset]
+    if fact.table.on_demand:
+        context.tables.ensure(fact.table)
     app = application(context, fact.table.name)
 
     def process(batch: DataFrame, batch_id: int) -> None:
@@ -324,19 +328,46 @@ def _store_prints(
     context.tables.merge_new(first, fact.table, within, transaction)
 
 
-def _store_bars(
-    context: Context, fact: Fact, batch: Parsed, within: Slice, transaction: Transaction
-) -> None:
-    """Insert the exchange's bars whose content is new, as revisions."""
-    held = context.tables.read(fact.table).where(within.predicate())
-    fresh = new_revisions(batch.valid, held)
-    context.tables.merge_new(fresh, fact.table, within, transaction)
+def _storing(published: Published) -> Store:
+    """Return what inserts publications whose content is new, as revisions."""
+
+    def store(
+        context: Context, fact: Fact, batch: Parsed, within: Slice, transaction: Transaction
+    ) -> None:
+        held = context.tables.read(fact.table).where(within.predicate())
+        fresh = new_revisions(batch.valid, held, published)
+        context.tables.merge_new(fresh, fact.table, within, transaction)
+
+    return store
 
 
 FACTS: Mapping[str, Fact] = {
     fact.dataset: fact
     for fact in (
-        Fact("klines", SILVER_KLINES, "open_time_sent", klines.suite, _store_bars, in_ledger=False),
+        Fact(
+            "klines",
+            SILVER_KLINES,
+            "open_time_sent",
+            klines.suite,
+            _storing(publications.KLINES),
+            in_ledger=False,
+        ),
+        Fact(
+            "mark_klines",
+            SILVER_MARK_KLINES,
+            "open_time_sent",
+            mark_bars.suite,
+            _storing(publications.MARK_KLINES),
+            in_ledger=False,
+        ),
+        Fact(
+            "funding_rates",
+            SILVER_FUNDING_RATES,
+            "exchange_timestamp",
+            funding_rates.suite,
+            _storing(publications.FUNDING_RATES),
+            in_ledger=False,
+        ),
         Fact("trades", SILVER_TRADES, "trade_seq", trades.suite, _store_prints, in_ledger=True),
         Fact(
             "agg_trades",

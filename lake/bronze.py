@@ -20,7 +20,15 @@ from lake.errors import BronzeError
 log = logging.getLogger(__name__)
 
 Mode = Literal["history", "archive", "live"]
-Dataset = Literal["trades", "agg_trades", "klines", "instruments", "index_prices"]
+Dataset = Literal[
+    "trades",
+    "agg_trades",
+    "klines",
+    "instruments",
+    "index_prices",
+    "funding_rates",
+    "mark_klines",
+]
 
 SUFFIX = ".ndjson.gz"
 #: Twice as fast as 6 on recorded aggregates, for 3 % (REST) to 8 % (archive lines) more bytes.
@@ -162,7 +170,7 @@ class Coverage:
     All that the exchange answered for the ids `first_id` to `last_id` (both inclusive) is in the
     file. Joined with files whose ids adjoin, it holds each row with a time in
     [`from_ms`, `until_ms`). `first_id` above `last_id` says that the exchange had nothing there.
-    For bars the ids are open times in ms.
+    For bars the ids are open times in ms, for funding rates times.
     """
 
     first_id: int

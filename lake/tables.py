@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import types as T  # noqa: N812
 
-from lake import schemas
+from lake import schemas, schemas_of_perpetuals
 
 COMMON = {
     "delta.deletedFileRetentionDuration": "interval 14 days",
@@ -28,6 +28,7 @@ class Table:
         partitions: the partition columns, in order.
         statistics: the columns that Delta keeps minimum and maximum of, for skipping files.
         checks: last-line constraints, name -> SQL.
+        on_demand: made only when the first of its rows comes.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Table:
     statistics: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, str] = field(default_factory=dict)
+    on_demand: bool = False
 
     @property
     def path(self) -> str:
@@ -71,6 +73,25 @@ SILVER_KLINES = Table(
     statistics=("exchange", "kind", "bar_interval", "open_time"),
     properties={**COMMON, **FEED},
 )
+SILVER_FUNDING_RATES = Table(
+    "silver.funding_rates",
+    schemas_of_perpetuals.FUNDING_RATES,
+    key=(*IDENTITY_KEY, "funding_timestamp", "source", "revision"),
+    # a settlement is a row of hours: a partition a day would be a file of three rows
+    partitions=("year", "month"),
+    statistics=("exchange", "kind", "instrument", "funding_timestamp"),
+    properties={**COMMON, **FEED},
+    on_demand=True,
+)
+SILVER_MARK_KLINES = Table(
+    "silver.mark_klines",
+    schemas_of_perpetuals.MARK_KLINES,
+    key=(*IDENTITY_KEY, "bar_interval", "open_time", "source", "revision"),
+    partitions=BY_DAY_AND_INSTRUMENT,
+    statistics=("exchange", "kind", "bar_interval", "open_time"),
+    properties={**COMMON, **FEED},
+    on_demand=True,
+)
 SILVER_INSTRUMENTS = Table(
     "silver.instruments",
     schemas.INSTRUMENTS,
@@ -101,6 +122,24 @@ GOLD_OHLCV_REVISIONS = Table(
     partitions=("bar_interval", "year", "month"),
     statistics=("exchange", "kind", "instrument", "bar_start"),
     properties={**COMMON, **APPEND_ONLY},
+)
+GOLD_FUNDING_RATES = Table(
+    "gold.funding_rates",
+    schemas_of_perpetuals.SETTLEMENTS,
+    key=(*IDENTITY_KEY, "settlement_timestamp"),
+    partitions=("year", "month"),
+    statistics=("exchange", "kind", "instrument", "settlement_timestamp"),
+    properties=COMMON,
+    on_demand=True,
+)
+GOLD_MARK_OHLCV = Table(
+    "gold.mark_ohlcv",
+    schemas_of_perpetuals.MARK_OHLCV,
+    key=(*IDENTITY_KEY, "bar_interval", "bar_start"),
+    partitions=("bar_interval", "year", "month"),
+    statistics=("exchange", "kind", "instrument", "bar_start"),
+    properties=COMMON,
+    on_demand=True,
 )
 OPS_QUARANTINE = Table(
     "ops.quarantine",
@@ -150,10 +189,14 @@ TABLES: Mapping[str, Table] = {
         SILVER_TRADES,
         SILVER_AGG_TRADES,
         SILVER_KLINES,
+        SILVER_FUNDING_RATES,
+        SILVER_MARK_KLINES,
         SILVER_INSTRUMENTS,
         GOLD_SOURCE_BARS,
         GOLD_OHLCV,
         GOLD_OHLCV_REVISIONS,
+        GOLD_FUNDING_RATES,
+        GOLD_MARK_OHLCV,
         OPS_QUARANTINE,
         OPS_CONTINUITY,
         OPS_SIGHTINGS,
@@ -164,3 +207,5 @@ TABLES: Mapping[str, Table] = {
         OPS_WATERMARKS,
     )
 }
+#: What every lake has from its first run on.
+STANDING = tuple(table for table in TABLES.values() if not table.on_demand)

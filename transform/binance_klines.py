@@ -1,11 +1,15 @@
-"""Binance's own bars: bronze envelopes to candidates of `silver.klines`, kept as published."""
+"""Binance's own bars, of trades and of the mark price: bronze to candidates, as published."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import types as T  # noqa: N812
 
 from lake import schemas
+from lake.schemas_of_perpetuals import MARK_KLINES
 from transform import binance_answers, columns, intervals, listings, rows
 from transform.binance_answers import archived, cell
 from transform.columns import Field
@@ -15,6 +19,7 @@ _TIME, _COUNT = r"-?\d{1,18}", r"-?\d{1,18}"
 _PRICES = ",".join([columns.fits(schemas.PRICE)] * 4)
 _AMOUNT = columns.fits(schemas.AMOUNT)
 _LINE = rf"^{_TIME},{_PRICES},{_AMOUNT},{_TIME},{_AMOUNT},{_COUNT},{_AMOUNT},{_AMOUNT},[^,]*\z"
+_MARK_LINE = rf"^{_TIME},{_PRICES},[^,]*,{_TIME}(?:,[^,]*){{5}}\z"
 _ZIP_INTERVAL = r"-(\d+(?:s|m|h|d|w|mo|M))-\d{4}-\d{2}(?:-\d{2})?\.zip"
 
 
@@ -28,10 +33,38 @@ def klines(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
         envelopes: as `transform.envelopes.read` returns them; `request` names the interval.
         instruments: rows of `silver.instruments`.
     """
+    odd = rows.kline_findings(*_grid(), tick=_tick())
+    return _bars(envelopes, instruments, _Kept("klines", schemas.KLINES, _LINE, odd))
+
+
+def mark_klines(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
+    """Read bars of the mark price into candidates of `silver.mark_klines`.
+
+    They are klines whose volumes say nothing: these are not looked at.
+
+    Args:
+        envelopes: as `transform.envelopes.read` returns them; `request` names the interval.
+        instruments: rows of `silver.instruments`.
+    """
+    odd = rows.bar_findings(*_grid(), tick=_tick())
+    return _bars(envelopes, instruments, _Kept("mark_klines", MARK_KLINES, _MARK_LINE, odd))
+
+
+class _Kept(NamedTuple):
+    """What is kept of a dataset's bars: columns, the pattern of a sound line, what is odd."""
+
+    dataset: str
+    schema: T.StructType
+    line: str
+    findings: Column
+
+
+def _bars(envelopes: DataFrame, instruments: DataFrame, kept: _Kept) -> DataFrame:
     named = envelopes.withColumn("bar_interval", _interval())
-    exploded = binance_answers.explode(named, "klines")
+    exploded = binance_answers.explode(named, kept.dataset)
     of_json = F.from_json("element", "array<string>")
-    typed = binance_answers.typed(exploded, of_json, _fields(), _LINE)
+    fields = {name: it for name, it in _fields().items() if name in kept.schema.fieldNames()}
+    typed = binance_answers.typed(exploded, of_json, fields, kept.line)
     timed = typed.withColumns(
         {
             "open_time": _moment("open_time_sent"),
@@ -48,15 +81,15 @@ def klines(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
     described = known.withColumns(
         {
             "instrument_uid": listings.uid(),
-            "findings": _findings(),
+            "findings": kept.findings,
             **columns.day("open_time"),
         }
     )
     return rows.candidates(
         described,
-        text=binance_answers.text_faults(_fields(), counts=(12,)),
+        text=binance_answers.text_faults(fields, counts=(12,)),
         rules=[*rows.kline_rules(), *binance_answers.rules("open_time_sent")],
-        schema=schemas.KLINES,
+        schema=kept.schema,
     )
 
 
@@ -104,8 +137,6 @@ def _forming() -> Column:
     return forming & ~archived() & F.col("text_is_sound")
 
 
-def _findings() -> Column:
+def _grid() -> tuple[Column, Column]:
     interval = F.col("bar_interval")
-    return rows.kline_findings(
-        intervals.length(interval), intervals.grid_offset(interval), tick=_tick()
-    )
+    return intervals.length(interval), intervals.grid_offset(interval)

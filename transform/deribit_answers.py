@@ -1,4 +1,4 @@
-"""Deribit's answers taken apart: the JSON-RPC envelope, its trades, its parallel arrays of bars."""
+"""Deribit's answers taken apart: the JSON-RPC envelope, its trades, bars and hours of funding."""
 
 from __future__ import annotations
 
@@ -58,6 +58,24 @@ def bars(answers: DataFrame) -> DataFrame:
             "object": exact_json.fields(F.col("element"), names),
             "payload": exact_json.restored(F.col("element")),
             "answered_at": F.col("answered_at").try_cast("bigint"),
+        }
+    )
+
+
+def hours(answers: DataFrame, names: Iterable[str]) -> DataFrame:
+    """Explode answers into hours of funding, with `object`: their values by name."""
+    parsed = _answers(answers).withColumn(
+        "answer", exact_json.fields(F.col("marked"), "result ARRAY<STRING>")
+    )
+    elements = F.col("answer.result")
+    exploded = envelopes.explode(
+        parsed, exchange=EXCHANGE, dataset="funding_rates", elements=elements, fault=_fault()
+    )
+    schema = ", ".join(f"{name} STRING" for name in names)
+    return exploded.withColumns(
+        {
+            "object": exact_json.fields(F.col("element"), schema),
+            "payload": exact_json.restored(F.col("element")),
         }
     )
 

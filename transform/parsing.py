@@ -9,7 +9,8 @@ from types import MappingProxyType
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from transform import binance, deribit
+from transform import binance, binance_funding, deribit, deribit_funding
+from transform.binance_klines import mark_klines
 
 Parser = Callable[[DataFrame, DataFrame], DataFrame]
 
@@ -20,8 +21,14 @@ PARSERS: Mapping[str, Mapping[str, Parser]] = MappingProxyType(
             "trades": binance.trades,
             "agg_trades": binance.agg_trades,
             "klines": binance.klines,
+            "mark_klines": mark_klines,
+            "funding_rates": binance_funding.funding_rates,
         },
-        deribit.EXCHANGE: {"trades": deribit.trades, "klines": deribit.klines},
+        deribit.EXCHANGE: {
+            "trades": deribit.trades,
+            "klines": deribit.klines,
+            "funding_rates": deribit_funding.funding_rates,
+        },
     }
 )
 
@@ -37,7 +44,7 @@ def parse(
     """Parse envelopes into candidates of a dataset's silver table.
 
     Args:
-        dataset: `trades`, `agg_trades` or `klines`.
+        dataset: `trades`, `agg_trades`, `klines`, `mark_klines` or `funding_rates`.
         envelopes: as `transform.envelopes.read` returns them.
         instruments: rows of `silver.instruments`.
         exchanges: which exchanges the batch holds, where the caller knows; each one named is a

@@ -33,6 +33,8 @@ _NEUTRAL: dict[type[T.DataType], str] = {
     T.TimestampType: "timestamp_micros(0)",
     T.ArrayType: "array()",
     T.BooleanType: "false",
+    # one digit: Spark takes it for possible that an INT does not fit, and the column for nullable
+    T.DecimalType: "0BD",
 }
 
 
@@ -87,25 +89,41 @@ def forming(end_micros: Column, answered_micros: Column) -> Column:
 
 
 def kline_findings(length_micros: Column, grid_offset_micros: Column, *, tick: Column) -> Column:
-    """Return what is odd about a bar as published, as ARRAY<STRING>.
+    """Return what is odd about a bar of trades as published; arguments as of `bar_findings`."""
+    disagree = (F.col("trade_count") == 0) != (F.col("volume_sent") == 0)
+    odd = _odd_bar(length_micros, grid_offset_micros, tick)
+    return columns.reasons([*odd, Fault(disagree, "volume_and_count_disagree")])
+
+
+def bar_findings(length_micros: Column, grid_offset_micros: Column, *, tick: Column) -> Column:
+    """Return what is odd about a bar's times and prices as published, as ARRAY<STRING>.
 
     Args:
         length_micros: the bar interval, null where it has no fixed length (a month).
         grid_offset_micros: where its grid begins after the epoch.
         tick: one unit of the exchange's clock in microseconds: a bar closes one before the next.
     """
+    return columns.reasons(_odd_bar(length_micros, grid_offset_micros, tick))
+
+
+def funding_rules() -> list[Fault]:
+    """Return the rules of `silver.funding_rates`, on the columns of its schema."""
+    return [
+        *_identity(),
+        *_timed("funding_timestamp", "funding_time"),
+        Fault(F.col("funding_interval_hours") <= 0, "funding_interval_not_positive"),
+    ]
+
+
+def _odd_bar(length_micros: Column, grid_offset_micros: Column, tick: Column) -> list[Fault]:
     opened, closed = F.unix_micros("open_time"), F.unix_micros("close_time")
     highest, lowest = F.greatest("open", "close", "low"), F.least("open", "close", "high")
-    count, volume = F.col("trade_count"), F.col("volume_sent")
-    return columns.reasons(
-        [
-            Fault(F.pmod(opened - grid_offset_micros, length_micros) != 0, "off_grid"),
-            Fault(closed < opened + length_micros - tick, "cut_short"),
-            Fault(closed > opened + length_micros - tick, "overlong"),
-            Fault((F.col("high") < highest) | (F.col("low") > lowest), "ohlc_illogical"),
-            Fault((count == 0) != (volume == 0), "volume_and_count_disagree"),
-        ]
-    )
+    return [
+        Fault(F.pmod(opened - grid_offset_micros, length_micros) != 0, "off_grid"),
+        Fault(closed < opened + length_micros - tick, "cut_short"),
+        Fault(closed > opened + length_micros - tick, "overlong"),
+        Fault((F.col("high") < highest) | (F.col("low") > lowest), "ohlc_illogical"),
+    ]
 
 
 def candidates(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from extract.archive.file import ArchiveFile, is_month, monthly_from
-from extract.coverage import DAY_MS, lacks, months
+from extract.archive.file import MONTHLY, ArchiveFile, is_month, monthly_from
+from extract.coverage import DAY_MS, lacks, month_end, month_start, months
 from extract.landing import Landing
 from lake.bronze import Coverage
 
@@ -53,11 +53,28 @@ def missing_files(span: Span) -> Iterator[ArchiveFile]:
     """
     if span.is_empty:
         return
+    if span.landing.dataset in MONTHLY:
+        yield from _missing_months(span)
+        return
     first, until = span.start_ms - span.start_ms % DAY_MS, span.until_ms + -span.until_ms % DAY_MS
     for month in months(first, until):
         runs = span.landing.runs(*month, interval=span.interval)
         if lacks(runs, *month):
             yield from _files_of_month(span, month, runs)
+
+
+def _missing_months(span: Span) -> Iterator[ArchiveFile]:
+    """Yield whole months where no day is published: of `auto` those that lie in the window."""
+    start, until = span.start_ms, span.until_ms
+    if not span.leaves_begun:
+        start, until = month_start(start), month_end(until - 1)
+    for month in months(start, until):
+        whole, runs = span.file(*month), span.landing.runs(*month)
+        is_due = span.now_ms >= monthly_from(whole.until_ms)
+        left = span.leaves_begun and (not is_due or _touch(runs, *month))
+        is_wanted = not left or _is_begun(span, whole)
+        if is_month(*month) and lacks(runs, *month) and is_wanted:
+            yield whole
 
 
 def _files_of_month(

@@ -10,6 +10,8 @@ from extract.venues.binance import archive_path
 from lake.bronze import Dataset, encoded
 from lake.clock import from_millis
 
+#: What the archive has files of months alone of (data.binance.vision: no daily/fundingRate).
+MONTHLY = frozenset({"funding_rates"})
 #: A zip, its checksum and what was said of it are kept below this.
 TOP = "bronze/archive/binance/"
 
@@ -37,6 +39,11 @@ class ArchiveFile:
     def is_monthly(self) -> bool:
         """Whether it is of a month."""
         return self.until_ms - self.start_ms > DAY_MS
+
+    @property
+    def has_days(self) -> bool:
+        """Whether its days are published too; funding rates come by the month alone."""
+        return self.is_monthly and self.dataset not in MONTHLY
 
     @property
     def path(self) -> str:

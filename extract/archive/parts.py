@@ -15,6 +15,7 @@ from typing import BinaryIO
 from extract.archive.file import ArchiveFile
 from extract.landing import Piece
 from extract.pages import Row
+from extract.subject import BY_TIME
 from lake.bronze import Coverage, Dataset
 from lake.errors import PermanentExtractError
 
@@ -23,8 +24,8 @@ LINES_PER_PIECE = 2000
 INFLATED = 1 << 18
 #: Spot times are in microseconds from 2025-01-01; told apart value by value.
 MICROSECONDS_FROM = 10**15
-#: The column of a line's time; of klines it is the id too.
-TIME_COLUMNS = {"agg_trades": 5, "trades": 4, "klines": 0}
+#: The column of a line's time; of what is paged by time it is the first, and the id too.
+TIME_COLUMNS = {"agg_trades": 5, "trades": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +125,13 @@ def _rows(lines: Iterable[bytes], dataset: Dataset) -> Iterator[Row]:
     for line in lines:
         cells = line.rstrip(b"\r\n").split(b",")
         try:
-            yield Row(_id(cells, dataset), _millis(cells[TIME_COLUMNS[dataset]]))
+            yield Row(_id(cells, dataset), _millis(cells[TIME_COLUMNS.get(dataset, 0)]))
         except (ValueError, IndexError):
             continue
 
 
 def _id(cells: Sequence[bytes], dataset: Dataset) -> int:
-    return _millis(cells[0]) if dataset == "klines" else int(cells[0])
+    return _millis(cells[0]) if dataset in BY_TIME else int(cells[0])
 
 
 def _millis(text: bytes) -> int:
@@ -159,7 +160,7 @@ def _covered(
     start_ms, until_ms = source.file.start_ms, source.file.until_ms
     first, last = first or Row(0, start_ms), last or Row(-1, start_ms)
     ahead = following.first if following else None
-    if source.file.dataset == "klines":
+    if source.file.dataset in BY_TIME:
         from_ms = start_ms if opening else first.id
         until_ms = ahead.id if ahead else until_ms
         return Coverage(from_ms, until_ms - 1, from_ms, until_ms)

@@ -61,8 +61,8 @@ class Archive:
 class Course:
     """The tasks of one instrument's window; when the last file has landed, `afterwards` runs.
 
-    A month that has no file of its own is landed by its days. A day that has none is an error,
-    unless `leaves_days`: then what runs afterwards takes it from elsewhere.
+    A month that has no file of its own is landed by its days, where days are published. A day that
+    has none is an error, unless `leaves_days`: then what runs afterwards takes it from elsewhere.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Course:
         try:
             return Done(self._archive.land(file), self._ended())
         except NotPublishedError:
-            if file.is_monthly:
+            if file.has_days:
                 log.info("%s is not published, its days are taken", file.name)
                 return Done(Landed(), [*self._of(list(file.days())), *self._ended()])
             if self._leaves_days:

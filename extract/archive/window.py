@@ -15,7 +15,7 @@ from extract.landing import Landed, Landing
 from extract.pool import Task
 from extract.rest import land_gaps, window_of
 from extract.seam import gaps_beside
-from extract.subject import MODES, Subject
+from extract.subject import BY_TIME, MODES, Subject
 from lake.bronze import QUICK_LEVEL, Mode
 from lake.clock import to_millis
 from lake.errors import UsageError
@@ -96,12 +96,13 @@ def span_of(landing: Landing, subject: Subject, now_ms: int) -> Span:
 
 def _reaches_back(subject: Subject) -> bool:
     """Tell whether REST gives this dataset of any time; trades of futures it gives for days."""
-    return subject.dataset == "klines" or subject.kind == "spot" or subject.exchange != "binance"
+    is_timed = subject.dataset in BY_TIME
+    return is_timed or subject.kind == "spot" or subject.exchange != "binance"
 
 
 def _rest(client: Client, settings: Settings, landing: Landing, subject: Subject) -> Landed:
     """Land by REST what the archive has left, once its files have landed."""
-    ids_too = subject.dataset != "klines" and _reaches_back(subject)
+    ids_too = subject.dataset not in BY_TIME and _reaches_back(subject)
     window = window_of(subject)
     gaps = gaps_beside(landing, *window, interval=subject.interval, ids_too=ids_too)
     return land_gaps(client, settings, landing, subject, gaps) if gaps else Landed()

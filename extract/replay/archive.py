@@ -1,4 +1,4 @@
-"""Answers Binance's bulk archive: whole recorded files byte for byte, checksums and the listing."""
+"""Answers Binance's bulk archive: a recorded file byte for byte, generated ones, the listing."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from extract.replay.answer import Answer, Query
+from extract.replay.perpetual_archive import zips
 from extract.replay.recordings import DAY_ARCHIVE
 
 XML = "application/xml"
 ZIP_KEY = f"data/spot/daily/aggTrades/BTCUSDT/{DAY_ARCHIVE.file}"
-CHECKSUM_KEY = f"{ZIP_KEY}.CHECKSUM"
 # What the archive said of this file is not recorded; its rows were zipped at this moment.
 PUBLISHED_HTTP = "Tue, 02 Jan 2024 01:07:00 GMT"
 PUBLISHED_ISO = "2024-01-02T01:07:00.000Z"
 
 
 class Archive:
-    """The bucket: one whole day, because only a whole file is what the exchange published."""
+    """The bucket: one whole recorded day, because only a whole file is what was published.
 
-    def __init__(self, directory: Path) -> None:
+    Beside it lie the generated perpetuals' funding rates and mark bars, marked as generated.
+    """
+
+    def __init__(self, directory: Path, seed: int) -> None:
         self._directory = directory
+        self._seed = seed
 
     def answer(self, query: Query) -> Answer:
         """Answer an object's bytes, or the bucket's listing."""
@@ -33,15 +37,17 @@ class Archive:
             body = f"<Error><Code>NoSuchKey</Code><Key>{escape(key)}</Key></Error>"
             return Answer(_xml(body), 404, XML)
         body_bytes = self._objects[key]
-        kind = "application/zip" if key == ZIP_KEY else "binary/octet-stream"
+        kind = "application/zip" if key.endswith(".zip") else "binary/octet-stream"
         headers = {"ETag": f'"{_md5(body_bytes)}"', "Last-Modified": PUBLISHED_HTTP}
+        if not key.startswith(ZIP_KEY):
+            headers["X-Replay-Generated"] = f"seed={self._seed}"
         return Answer(body_bytes, 200, kind, headers)
 
     @cached_property
     def _objects(self) -> dict[str, bytes]:
-        zipped = (self._directory / DAY_ARCHIVE.file).read_bytes()
-        line = f"{hashlib.sha256(zipped).hexdigest()}  {DAY_ARCHIVE.file}\n"
-        return {ZIP_KEY: zipped, CHECKSUM_KEY: line.encode()}
+        recorded = (self._directory / DAY_ARCHIVE.file).read_bytes()
+        found = {ZIP_KEY: recorded, **dict(zips(self._seed))}
+        return found | {f"{key}.CHECKSUM": _checksum(key, body) for key, body in found.items()}
 
     def _listing(self, query: Query) -> Answer:
         """Return S3's `ListBucketResult` for `prefix` and `delimiter`; all keys fit in one page."""
@@ -65,6 +71,10 @@ class Archive:
             f"<ETag>&quot;{_md5(body)}&quot;</ETag><Size>{len(body)}</Size>"
             "<StorageClass>STANDARD</StorageClass></Contents>"
         )
+
+
+def _checksum(key: str, body: bytes) -> bytes:
+    return f"{hashlib.sha256(body).hexdigest()}  {key.rpartition('/')[2]}\n".encode()
 
 
 def _folder(key: str, prefix: str, delimiter: str) -> str:

@@ -18,6 +18,13 @@ from extract.replay.futures_tape import (
     aggregates,
     generate,
 )
+from extract.replay.perpetual_tape import (
+    funding_row,
+    mark_bars,
+    mark_minutes,
+    mark_row,
+    settlements,
+)
 from extract.replay.trade_tape import TradeRow, TradeTape
 
 HOUR = 3_600_000
@@ -25,6 +32,7 @@ AGG_TRADES_REACH = 48 * HOUR
 HISTORY_REACH = 30 * 24 * HOUR
 LONGEST_COINM_WINDOW = 200 * 24 * HOUR
 CENT = Decimal("0.01")
+WEIGHTS = {"/trades": 5, "/historicalTrades": 200, "/aggTrades": 20, "/fundingRate": 0}
 
 
 class FuturesTape:
@@ -34,6 +42,7 @@ class FuturesTape:
         self.contract = contract
         self._seed = seed
         self.klines = lru_cache(maxsize=None)(self._klines)
+        self.mark_klines = lru_cache(maxsize=None)(self._mark_klines)
 
     @cached_property
     def trades(self) -> list[FuturesTrade]:
@@ -47,6 +56,11 @@ class FuturesTape:
 
     def _klines(self, interval: str, now_ms: int) -> list[list[object]]:
         return klines(self.contract, self.trades, interval, now_ms)
+
+    def _mark_klines(self, interval: str, now_ms: int) -> list[list[object]]:
+        length = INTERVAL_MILLIS[interval]
+        minutes = mark_minutes(self.contract, self._seed, now_ms)
+        return [mark_row(bar, length) for bar in mark_bars(minutes, length)]
 
 
 class BinanceFutures:
@@ -68,15 +82,17 @@ class BinanceFutures:
             "/historicalTrades": self._historical_trades,
             "/aggTrades": self._agg_trades,
             "/klines": self._klines,
+            "/markPriceKlines": self._mark_price_klines,
+            "/fundingRate": self._funding_rate,
         }
 
     def weight(self, query: Query) -> int:
         """Return what the request costs of the minute's weight (SDK 18.1.0 / 14.1.0)."""
         name = query.path.removeprefix(self._prefix)
-        if name == "/klines":
+        if name in ("/klines", "/markPriceKlines"):
             limit = query.parameters.get("limit", "500")
             return _klines_weight(int(limit) if limit.isdecimal() else 500)
-        return {"/trades": 5, "/historicalTrades": 200, "/aggTrades": 20}.get(name, 1)
+        return WEIGHTS.get(name, 1)
 
     def answer(self, query: Query) -> Answer:
         """Answer one request, marked as generated."""
@@ -135,7 +151,12 @@ class BinanceFutures:
         return json_answer([_agg_row(aggregate) for aggregate in page])
 
     def _klines(self, query: Query) -> Answer:
-        tape = self._tape(query)
+        return self._bars(query, self._tape(query).klines)
+
+    def _mark_price_klines(self, query: Query) -> Answer:
+        return self._bars(query, self._tape(query).mark_klines)
+
+    def _bars(self, query: Query, tape: Callable[[str, int], list[list[object]]]) -> Answer:
         interval = ask.interval_of(query.parameters, seconds_allowed=False)
         limit = ask.strict_limit(query.parameters, default=500, most=1500)
         start, end = _window(query.parameters)
@@ -143,9 +164,21 @@ class BinanceFutures:
             _refuse_long_window(start, end)
         if interval not in INTERVAL_MILLIS:
             return json_answer([])
-        bars = [b for b in tape.klines(interval, query.now.millis) if _opened_in(b, start, end)]
+        bars = [b for b in tape(interval, query.now.millis) if _opened_in(b, start, end)]
         from_the_end = self._coin_margined or start is None
         return json_answer(bars[-limit:] if from_the_end else bars[:limit])
+
+    def _funding_rate(self, query: Query) -> Answer:
+        """Answer both ends included, ascending; without a start the newest ones."""
+        contract = self._tape(query).contract
+        limit = ask.strict_limit(query.parameters, default=100, most=1000)
+        start, end = _window(query.parameters)
+        rows = [
+            funding_row(contract.symbol, one)
+            for one in settlements(contract, self._seed, query.now.millis)
+            if one.time <= query.now.millis and _within(one.time, start, end)
+        ]
+        return json_answer(rows[-limit:] if start is None else rows[:limit])
 
 
 def _window(parameters: Mapping[str, str]) -> tuple[int | None, int | None]:
@@ -161,7 +194,11 @@ def _opened_in(bar: list[object], start: int | None, end: int | None) -> bool:
     opened = bar[0]
     if not isinstance(opened, int):
         raise TypeError(f"a kline's open time is a whole number, not {opened!r}")
-    return (start is None or opened >= start) and (end is None or opened <= end)
+    return _within(opened, start, end)
+
+
+def _within(time: int, start: int | None, end: int | None) -> bool:
+    return (start is None or time >= start) and (end is None or time <= end)
 
 
 def _klines_weight(limit: int) -> int:

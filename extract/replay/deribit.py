@@ -9,6 +9,7 @@ from functools import cached_property
 
 from extract.replay.answer import Answer, Query
 from extract.replay.deribit_bars import RESOLUTION_MILLIS, chart_bars, chart_document
+from extract.replay.deribit_funding import funding_hours, is_perpetual
 from extract.replay.deribit_instruments import Instrument
 from extract.replay.deribit_market import INDEX_PRICES, INSTRUMENTS, index_price
 from extract.replay.deribit_tape import DeribitTrade, generate
@@ -61,6 +62,7 @@ class Deribit:
             "public/get_last_trades_by_currency": self._trades_by_currency,
             "public/get_last_trades_by_currency_and_time": self._trades_by_currency,
             "public/get_tradingview_chart_data": self._chart_data,
+            "public/get_funding_rate_history": self._funding_rates,
         }
 
     @cached_property
@@ -168,6 +170,15 @@ class Deribit:
         trades = self.tapes[instrument.name]
         bars = chart_bars(trades, resolution, start, until)
         return chart_document(bars)
+
+    def _funding_rates(self, call: Call) -> object:
+        instrument = _instrument_of(call)
+        start, end = _number(call, "start_timestamp"), _number(call, "end_timestamp")
+        if start is None or end is None:
+            raise _invalid("start_timestamp" if start is None else "end_timestamp")
+        if not is_perpetual(instrument):
+            raise _invalid("instrument_name")
+        return funding_hours(instrument, self._seed, start, min(end, call.now_ms))
 
 
 def _call(query: Query) -> Call:

@@ -104,7 +104,7 @@ class Engine:
             USDM: BinanceFutures("/fapi/v1", USDM_CONTRACTS, rules.seed, limit[USDM]),
             COINM: BinanceFutures("/dapi/v1", COINM_CONTRACTS, rules.seed, limit[COINM]),
         }
-        self._archive = Archive(rules.directory)
+        self._archive = Archive(rules.directory, rules.seed)
         self._deribit = Deribit(rules.seed)
         self._previous: dict[tuple[str, str], Answer] = {}
 

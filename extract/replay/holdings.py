@@ -8,11 +8,20 @@ from functools import lru_cache
 
 from extract.replay import deribit_tape
 from extract.replay.binance_futures import FuturesTape
+from extract.replay.deribit_funding import is_perpetual
 from extract.replay.deribit_market import INSTRUMENTS
-from extract.replay.exchange_clock import COINM, DERIBIT, DERIBIT_HISTORY, SPOT, USDM
-from extract.replay.futures_tape import COINM_CONTRACTS, SEED, USDM_CONTRACTS, Contract
+from extract.replay.exchange_clock import (
+    COINM,
+    DERIBIT,
+    DERIBIT_HISTORY,
+    GENERATED_NOW,
+    SPOT,
+    USDM,
+)
+from extract.replay.futures_tape import COINM_CONTRACTS, MINUTE, SEED, USDM_CONTRACTS, Contract
+from extract.replay.perpetual_tape import FUNDING_START, HOUR, MARK_START
 from extract.replay.recordings import CATALOGUE
-from lake.clock import from_millis, to_iso
+from lake.clock import from_millis, to_iso, to_millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,8 @@ class Holding:
 
     Attributes:
         segment: where it is served.
-        dataset: `aggTrades`, `trades` or `klines` (Deribit's chart data too).
+        dataset: `aggTrades`, `trades`, `klines` (Deribit's chart data too), and of perpetuals
+            `fundingRate` and `markPriceKlines`.
         start: time of the first row, ISO 8601 UTC; end: of the last (klines: its open time).
         first_id: lowest trade or aggregate id (Deribit: trade_seq); None for klines.
         rows: rows served; None where it depends on the interval asked.
@@ -96,6 +106,22 @@ def _futures(segment: str, contract: Contract, seed: int) -> Iterator[Holding]:
             ids=(first_id, last_id),
             seed=seed,
         )
+    yield from _of_perpetual(segment, contract.symbol, ("fundingRate", "markPriceKlines"), seed)
+
+
+def _of_perpetual(
+    segment: str, name: str, datasets: tuple[str, ...], seed: int
+) -> Iterator[Holding]:
+    """Yield what is generated up to the segment's clock."""
+    now = to_millis(GENERATED_NOW)
+    times = {
+        "fundingRate": (FUNDING_START, now - now % HOUR),
+        "markPriceKlines": (MARK_START, now - now % MINUTE - MINUTE),
+    }
+    for dataset in datasets:
+        yield _made(
+            segment, dataset, name, times=times[dataset], rows=None, ids=(None, None), seed=seed
+        )
 
 
 def _deribit(seed: int) -> Iterator[Holding]:
@@ -109,6 +135,8 @@ def _deribit(seed: int) -> Iterator[Holding]:
             yield _made(
                 segment, "klines", name, times=times, rows=None, ids=(None, None), seed=seed
             )
+            if is_perpetual(INSTRUMENTS[name]):
+                yield from _of_perpetual(segment, name, ("fundingRate",), seed)
 
 
 def _made(
@@ -130,7 +158,7 @@ def _made(
         rows=rows,
         first_id=ids[0],
         last_id=ids[1],
-        interval="any" if dataset == "klines" else None,
+        interval="any" if dataset in ("klines", "markPriceKlines") else None,
         generated=True,
         source=f"seed={seed}",
     )

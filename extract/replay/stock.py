@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
 
 from extract.replay.deribit_market import INSTRUMENTS
-from extract.replay.exchange_clock import DERIBIT, DERIBIT_HISTORY
+from extract.replay.exchange_clock import COINM, DERIBIT, DERIBIT_HISTORY, USDM
 from extract.replay.holdings import Holding, holdings
+from extract.replay.perpetual_tape import FUNDING_ARCHIVED, MARK_ARCHIVED
 from extract.replay.recordings import DAY_ARCHIVE
+from lake.clock import from_millis
 
-DATASETS: Mapping[str, str] = {"aggTrades": "agg_trades"}
+DATASETS: Mapping[str, str] = {
+    "aggTrades": "agg_trades",
+    "fundingRate": "funding_rates",
+    "markPriceKlines": "mark_klines",
+}
+PERPETUALS = ("funding_rates", "mark_klines")
+#: The windows (ms) of generated archive files.
+ARCHIVED = {"fundingRate": FUNDING_ARCHIVED, "markPriceKlines": MARK_ARCHIVED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class Stock:
         start: of the first row.
         end: of the last row (klines: its open time), both UTC.
         interval: of klines, `any` where bars of all intervals are served.
-        is_archived: whether an archive file of it is served.
+        archived: the window of which archive files are served, None where none is.
         is_generated: whether it was made from a seed.
     """
 
@@ -35,7 +44,7 @@ class Stock:
     start: datetime
     end: datetime
     interval: str
-    is_archived: bool
+    archived: tuple[datetime, datetime] | None
     is_generated: bool
 
 
@@ -55,9 +64,19 @@ def _stock(one: Holding) -> Stock:
         datetime.fromisoformat(one.start),
         datetime.fromisoformat(one.end),
         one.interval or "",
-        one.source == DAY_ARCHIVE.file,
+        _archived(one),
         one.generated,
     )
+
+
+def _archived(one: Holding) -> tuple[datetime, datetime] | None:
+    if one.segment in (USDM, COINM) and one.dataset in ARCHIVED:
+        start, until = ARCHIVED[one.dataset]
+        return from_millis(start), from_millis(until)
+    if one.source != DAY_ARCHIVE.file:
+        return None
+    day = datetime.fromisoformat(one.start).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day, day + timedelta(days=1)
 
 
 def what_is_held(
@@ -73,12 +92,17 @@ def what_is_held(
 
 
 def _told(found: Iterable[Stock]) -> Iterator[str]:
-    """Tell recordings one by one, and what is generated of a kind together: it is one tape."""
+    """Tell recordings one by one, and what is generated of a kind together: it is one tape.
 
-    def place(one: Stock) -> tuple[str, str, str]:
-        return one.exchange, one.kind, "" if one.is_generated else one.instrument
+    What only perpetuals have is generated apart from the tape, of other times.
+    """
 
-    for (exchange, kind, _), grouped in groupby(sorted(found, key=place), key=place):
+    def place(one: Stock) -> tuple[str, str, str, str]:
+        apart = one.dataset if one.dataset in PERPETUALS else ""
+        name = "" if one.is_generated else one.instrument
+        return one.exchange, one.kind, name, apart
+
+    for (exchange, kind, *_), grouped in groupby(sorted(found, key=place), key=place):
         held = list(grouped)
         names = ", ".join(dict.fromkeys(one.instrument for one in held))
         yield f"{exchange} {kind} {names}: {', '.join(_windows(held))}"

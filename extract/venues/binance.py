@@ -12,6 +12,7 @@ from extract.coverage import DAY_MS, HOUR_MS
 from extract.listing import Listing, unified_name
 from extract.pages import Check, Page, Row, check_rows, read_rows
 from extract.search import first_at, hit
+from extract.subject import BARS
 from lake.bronze import Dataset
 from lake.errors import PermanentExtractError, TransientExtractError, UsageError
 from lake.settings import BinanceSegment, Settings
@@ -237,16 +238,37 @@ def weight_per_minute(document: Any) -> int | None:
 
 def listings(document: Any) -> list[Listing]:
     """Return the names of an exchangeInfo document with their unified symbols."""
-    return [Listing(entry["symbol"], _unified(entry)) for entry in document["symbols"]]
+    return [
+        Listing(entry["symbol"], _unified(entry), _is_perpetual(entry))
+        for entry in document["symbols"]
+    ]
 
 
 def _unified(entry: Mapping[str, Any]) -> str:
-    settle, expiry = entry.get("marginAsset", ""), int(entry.get("deliveryDate") or NO_EXPIRY_MS)
-    # a perpetual of shares or metals has a contract type of its own, and no expiry either
-    dated = settle and entry.get("contractType") != "PERPETUAL" and expiry != NO_EXPIRY_MS
-    return unified_name(
-        entry["baseAsset"], entry["quoteAsset"], settle, expiry_ms=expiry if dated else None
-    )
+    settle = entry.get("marginAsset", "")
+    dated = settle and not _is_perpetual(entry)
+    expiry = _expiry(entry) if dated else None
+    return unified_name(entry["baseAsset"], entry["quoteAsset"], settle, expiry_ms=expiry)
+
+
+def _is_perpetual(entry: Mapping[str, Any]) -> bool:
+    """Tell a perpetual; one of shares or metals has a contract type of its own, and no expiry."""
+    never = entry.get("contractType") == "PERPETUAL" or _expiry(entry) == NO_EXPIRY_MS
+    return bool(entry.get("marginAsset")) and never
+
+
+def _expiry(entry: Mapping[str, Any]) -> int:
+    return int(entry.get("deliveryDate") or NO_EXPIRY_MS)
+
+
+#: The archive's own names of the datasets.
+ARCHIVE_NAMES: Mapping[str, str] = {
+    "trades": "trades",
+    "agg_trades": "aggTrades",
+    "klines": "klines",
+    "mark_klines": "markPriceKlines",
+    "funding_rates": "fundingRate",
+}
 
 
 def archive_path(kind: str, dataset: Dataset, symbol: str, period: str, interval: str) -> str:
@@ -255,7 +277,7 @@ def archive_path(kind: str, dataset: Dataset, symbol: str, period: str, interval
     Source: the folder rules in github.com/binance/binance-public-data.
     """
     length = "1mo" if interval == "1M" else interval
-    name = {"trades": "trades", "agg_trades": "aggTrades", "klines": length}[dataset]
-    folder = f"klines/{symbol}/{name}" if dataset == "klines" else f"{name}/{symbol}"
+    name = length if dataset in BARS else ARCHIVE_NAMES[dataset]
+    folder = f"{ARCHIVE_NAMES[dataset]}/{symbol}" + (f"/{name}" if dataset in BARS else "")
     often = "monthly" if len(period) == len("YYYY-MM") else "daily"
     return f"/data/{MARKETS[kind].archive}/{often}/{folder}/{symbol}-{name}-{period}.zip"

@@ -23,10 +23,12 @@ KINDS = ("future", "option", "spot", "future_combo", "option_combo")
 PAGE = 1000
 #: The docs name no limit; ccxt counts on 5,000 points an answer.
 BARS_PER_PAGE = 4990
+#: The docs name no limit of get_funding_rate_history; ccxt counts on 744 hours an answer.
+HOURS_PER_PAGE = 740
 #: More trades than Deribit's busiest instrument has had in a day.
 ROWS_PER_DAY = 2_000_000
-#: Body bytes of a trade and of a bar.
-TRADE_BYTES, BAR_BYTES = 260, 85
+#: Body bytes of a trade, of a bar, and of an hour of funding.
+TRADE_BYTES, BAR_BYTES, RATE_BYTES = 260, 85, 160
 #: get_instruments costs 10,000 credits where another call costs 500 (docs, rate-limits 2026-05).
 INSTRUMENTS_WEIGHT = 20
 #: A perpetual's expiry is the year 3000.
@@ -56,6 +58,13 @@ def bar_pages(settings: Settings, kind: str) -> Pages:
     del kind
     base = settings.exchanges.deribit.rest_url
     return Pages(base, rows=BARS_PER_PAGE, weight=1, row_bytes=BAR_BYTES, aside=1)
+
+
+def rate_pages(settings: Settings, kind: str) -> Pages:
+    """Return what pages of funding rates hold, in minutes, and cost."""
+    del kind
+    base = settings.exchanges.deribit.rest_url
+    return Pages(base, rows=60 * HOURS_PER_PAGE, weight=1, row_bytes=RATE_BYTES, aside=1)
 
 
 class DeribitTrades:
@@ -214,7 +223,14 @@ def instruments_requests(settings: Settings, kind: str, *, expired: bool) -> lis
 
 def listings(document: Any) -> list[Listing]:
     """Return the names of a get_instruments document with their unified symbols."""
-    return [Listing(entry["instrument_name"], _unified(entry)) for entry in document["result"]]
+    return [
+        Listing(entry["instrument_name"], _unified(entry), _is_perpetual(entry))
+        for entry in document["result"]
+    ]
+
+
+def _is_perpetual(entry: Mapping[str, Any]) -> bool:
+    return entry["kind"] == "future" and entry.get("expiration_timestamp") == NO_EXPIRY_MS
 
 
 def _unified(entry: Mapping[str, Any]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from extract.bars import interval_ms
 from extract.listing import Listing, matching
+from extract.perpetuals import is_of_perpetuals, is_published
 from extract.replay.stock import Stock, stock, what_is_held
 from jobs.context import REPLAY
 from jobs.options import Segment, Selection, default_datasets
@@ -39,6 +40,7 @@ def require_held(
         UsageError: nothing is held; it says what is.
     """
     listed = {listing.instrument for listing in listings}
+    perpetuals = {listing.instrument for listing in listings if listing.is_perpetual}
     hint = f"{what_is_held(segment.exchange, segment.kind, listed.__contains__)} {OTHERWISE}"
     for wanted in segment.instruments:
         try:
@@ -47,6 +49,8 @@ def require_held(
             raise UsageError(f"the replay has no instrument '{wanted}'", hint=hint) from error
         held = [one for one in stock() if _is_of(one, segment, names)]
         for datasets in _demands(settings, selection, segment):
+            if all(map(is_of_perpetuals, datasets)) and perpetuals.isdisjoint(names):
+                continue  # it is not the recordings that lack it
             if not _any(settings, selection, held, datasets):
                 raise _not_held(selection, segment, wanted, datasets, hint)
 
@@ -78,11 +82,17 @@ def _has_bars(one: Stock) -> bool:
 def _demands(settings: Settings, selection: Selection, segment: Segment) -> list[tuple[str, ...]]:
     """Return sets of datasets, of each of which one has to be held."""
     if selection.datasets:
-        return [(name,) for name in selection.datasets if name != "instruments"]
+        named = (name for name in selection.datasets if name != "instruments")
+        return [(name,) for name in named if _may_be_had(segment, name)]
     names = default_datasets(settings, segment)
     # bars come over REST always: a day that the archive lacks fails beside them
     from_archive = tuple(name for name in names if name != "klines")
     return [from_archive if selection.source == "archive" else tuple(names)]
+
+
+def _may_be_had(segment: Segment, dataset: str) -> bool:
+    """Tell whether it is the recordings that lack a dataset, and not the exchange."""
+    return not is_of_perpetuals(dataset) or is_published(segment.exchange, segment.kind, dataset)
 
 
 def _is_of(one: Stock, segment: Segment, names: Sequence[str]) -> bool:
@@ -103,9 +113,8 @@ def _covers(one: Stock, selection: Selection) -> bool:
     start, end = selection.start, selection.end
     if selection.source_of(one.dataset) == "archive":
         # whole days are fetched, and a day that is not served fails
-        day = one.start.replace(hour=0, minute=0, second=0, microsecond=0)
-        inside = start and end and day <= start and end <= day + timedelta(days=1)
-        return one.is_archived and bool(inside)
+        served = one.archived
+        return bool(start and end and served and served[0] <= start and end <= served[1])
     return (start is None or start <= one.end) and (end is None or end > one.start)
 
 

@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import cast
 
 from extract.client import Client
-from extract.discovery import Snapshot, look
+from extract.discovery import look
 from extract.foresight import foresee, weight_per_minute
 from extract.held import Held
 from extract.history.message import Mode
@@ -19,11 +19,12 @@ from extract.listing import matching
 from extract.packing import Packer
 from extract.plan import EARLIEST_MS, Plan
 from extract.pool import Task, run_all
-from extract.subject import Source, Subject
+from extract.subject import BY_TIME, Source, Subject, interval_of
 from extract.window import bars_since, extract_instruments, listed_since, tasks_of
 from jobs.context import Lake
 from jobs.extraction import history, on_celery, on_sqs
 from jobs.extraction.approval import require_leave
+from jobs.extraction.chosen import Chosen, having, require_perpetuals
 from jobs.extraction.progress import Watch, watched
 from jobs.extraction.replayed import is_replayed, require_held
 from jobs.options import Segment, Selection, default_datasets
@@ -50,20 +51,6 @@ class Extraction:
     landed: Landed
     instruments: tuple[tuple[str, str, str], ...]
     sent: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A segment, what its exchange has, and the venue's names that are wanted of it."""
-
-    segment: Segment
-    snapshot: Snapshot
-    instruments: Sequence[str]
-
-    @property
-    def named(self) -> list[tuple[str, str, str]]:
-        """Exchange, kind and instrument of each."""
-        return [(self.segment.exchange, self.segment.kind, name) for name in self.instruments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +171,8 @@ def prepare(
         scope, mode = replace(scope, asks=False), None
     by_id = [one for each in chosen for one in scope.histories(each, mode)]
     windows = chosen if mode is None else []
-    subjects = [
-        subject
-        for one in windows
-        for name in one.instruments
-        for subject in scope.subjects(one.segment, name)
-    ]
+    subjects = [subject for one in windows for subject in scope.subjects(one)]
+    require_perpetuals(selection, subjects)
     plan = scope.plan(subjects, by_id)
     require_leave(plan, settings, yes=yes)
     return Prepared(lake, settings, client, chosen, subjects, by_id, plan, checks_again)
@@ -230,9 +213,14 @@ class _Scope:
         )
         return list(found)
 
-    def subjects(self, segment: Segment, instrument: str) -> list[Subject]:
-        """Return the window tasks of one instrument; the instruments themselves land apart."""
-        end = self.selection.end or self.lake.clock.now()
+    def subjects(self, chosen: Chosen) -> list[Subject]:
+        """Return the window tasks of a segment; the instruments themselves land apart."""
+        segment, end = chosen.segment, self.selection.end or self.lake.clock.now()
+        wanted = {
+            dataset: having(chosen, dataset)
+            for dataset in self._datasets(segment)
+            if dataset != "instruments" and not self._has_history(dataset)
+        }
         return [
             Subject(
                 segment.exchange,
@@ -242,15 +230,16 @@ class _Scope:
                 self._start_ms(segment, instrument, dataset),
                 to_millis(end),
                 cast("Source", self.selection.source_of(dataset)),
-                self.settings.extract.bar_interval if dataset == "klines" else "",
+                interval_of(self.settings, dataset),
             )
-            for dataset in self._datasets(segment)
-            if dataset != "instruments" and not self._has_history(dataset)
+            for instrument in chosen.instruments
+            for dataset, having_it in wanted.items()
+            if instrument in having_it
         ]
 
     def plan(self, subjects: Sequence[Subject], histories: Sequence[Schedule]) -> Plan:
         """Return what the tasks will ask for, after a few questions for ids."""
-        probe = sum(subject.dataset != "klines" for subject in subjects) <= PROBED
+        probe = sum(subject.dataset not in BY_TIME for subject in subjects) <= PROBED
         held = cache(partial(Held, self.lake.store))
         estimates = [
             replace(
@@ -287,8 +276,8 @@ class _Scope:
         if not self.asks:
             return EARLIEST_MS
         venue = {"exchange": segment.exchange, "kind": segment.kind, "instrument": instrument}
-        if dataset == "klines":
-            return bars_since(self.settings, self.lake.store, self.client, **venue)
+        if dataset in BY_TIME:
+            return bars_since(self.settings, self.lake.store, self.client, dataset=dataset, **venue)
         return listed_since(self.settings, self.client, **venue)
 
 

@@ -127,6 +127,41 @@ CANDLE = {
     "year": 2024,
     "month": 1,
 }
+FUNDING = {
+    **IDENTITY,
+    **LINEAGE,
+    **DAY,
+    "funding_timestamp": datetime(2024, 1, 1, 16, 0, 0, 3000, tzinfo=UTC),
+    "exchange_timestamp": 1704124800003,
+    "funding_rate": Decimal("0.0001"),
+    "funding_interval_hours": 8,
+    "mark_price": Decimal(42000),
+    "revision": 0,
+}
+SETTLEMENT = {
+    **IDENTITY,
+    "settlement_timestamp": datetime(2024, 1, 1, 16, tzinfo=UTC),
+    "funding_rate": Decimal("0.0001"),
+    "funding_interval_hours": 8,
+    "interval_is": "published",
+    "exchange_timestamp": 1704124800003,
+    "source": "history",
+    "is_disputed": False,
+    "knowledge_timestamp": PERSISTED_AT,
+    "year": 2024,
+    "month": 1,
+}
+MARK_BAR = {name: value for name, value in KLINE.items() if "volume" not in name}
+MARK_CANDLE = {
+    **{name: CANDLE[name] for name in (*IDENTITY, "bar_interval", "bar_start", "bar_end")},
+    **{name: CANDLE[name] for name in ("open", "high", "low", "close", "knowledge_timestamp")},
+    "minutes": 5,
+    "source": "history",
+    "is_complete": True,
+    "is_disputed": False,
+    "year": 2024,
+    "month": 1,
+}
 ENVELOPE = {
     **{name: IDENTITY[name] for name in ("exchange", "kind", "instrument")},
     "dataset": "agg_trades",

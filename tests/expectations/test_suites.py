@@ -11,9 +11,19 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
-from expectations import agg_trades, bronze, facts, instruments, klines, ohlcv, trades
+from expectations import (
+    agg_trades,
+    bronze,
+    facts,
+    funding_rates,
+    instruments,
+    klines,
+    mark_bars,
+    ohlcv,
+    trades,
+)
 from expectations.rules import Suite, admitting
-from lake import schemas
+from lake import schemas, schemas_of_perpetuals
 
 pytestmark = [
     pytest.mark.spark,
@@ -41,6 +51,16 @@ CASES = {
     "instruments": Case(instruments.suite(), schemas.INSTRUMENTS, b.INSTRUMENT),
     "ohlcv": Case(ohlcv.suite(), schemas.OHLCV, b.CANDLE),
     "bronze": Case(bronze.suite(), b.READ_ENVELOPE, b.ENVELOPE),
+    "funding_rates": Case(
+        funding_rates.suite(reduced=True), schemas_of_perpetuals.FUNDING_RATES, b.FUNDING
+    ),
+    "settlements": Case(
+        funding_rates.settlements(), schemas_of_perpetuals.SETTLEMENTS, b.SETTLEMENT
+    ),
+    "mark_klines": Case(
+        mark_bars.suite(reduced=True), schemas_of_perpetuals.MARK_KLINES, b.MARK_BAR
+    ),
+    "mark_ohlcv": Case(mark_bars.candles(), schemas_of_perpetuals.MARK_OHLCV, b.MARK_CANDLE),
 }
 PROVENANCE: list[tuple[str, dict[str, Any]]] = [
     ("required_columns_present", {"region": ""}),
@@ -71,6 +91,16 @@ PRINTS: list[tuple[str, dict[str, Any]]] = [
         {"trade_timestamp": TOO_OLD, "year": 2008, "month": 12, "day": 31},
     ),
 ]
+#: What a bar of any kind of gold keeps.
+OF_CANDLES = {
+    "required_columns_present",
+    "exchange_known",
+    "kind_known",
+    "bar_interval_known",
+    "bar_starts_on_grid",
+    "open_and_close_within_low_and_high",
+    "month_agrees_with_bar_start",
+}
 BREAKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "trades": [
         *PRINTS,
@@ -147,6 +177,45 @@ BREAKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("persisted_after_download", {"knowledge_timestamp": b.TRADED_AT}),
     ],
 }
+BREAKS["funding_rates"] = [
+    *PROVENANCE,
+    ("required_columns_present", {"funding_rate": None}),
+    ("funding_timestamp_plausible", {"funding_timestamp": TOO_OLD, **EVE}),
+    ("funding_rate_below_one", {"funding_rate": Decimal("-1.01")}),
+    ("funding_interval_plausible", {"funding_interval_hours": 25}),
+    ("prices_above_zero", {"mark_price": Decimal(0)}),
+]
+BREAKS["settlements"] = [
+    ("required_columns_present", {"is_disputed": None}),
+    ("exchange_known", {"exchange": "kraken"}),
+    ("kind_known", {"kind": "margin"}),
+    ("source_known", {"source": "mixed"}),
+    ("settlement_timestamp_plausible", {"settlement_timestamp": datetime(2024, 1, 9, tzinfo=UTC)}),
+    ("settled_on_the_minute", {"settlement_timestamp": b.TRADED_AT}),
+    ("interval_says_how_it_is_known", {"interval_is": None}),
+    ("interval_says_how_it_is_known", {"funding_interval_hours": None}),
+    ("interval_says_how_it_is_known", {"interval_is": "guessed"}),
+    ("month_agrees_with_settlement", {"month": 2}),
+    ("sources_agree", {"is_disputed": True}),
+]
+BREAKS["mark_klines"] = [
+    *PROVENANCE,
+    ("required_columns_present", {"close": None}),
+    ("odd_times_named", {"close_time": datetime(2024, 1, 1, 23, 58, tzinfo=UTC)}),
+    ("odd_prices_named", {"high": Decimal("10.5")}),
+    ("open_time_plausible", {"open_time": TOO_OLD, **EVE}),
+    ("bar_without_findings", {"findings": ["off_grid"]}),
+]
+BREAKS["mark_ohlcv"] = [
+    *[one for one in BREAKS["ohlcv"] if one[0] in OF_CANDLES],
+    ("required_columns_present", {"open": None}),
+    ("source_known", {"source": "guess"}),
+    ("bar_as_long_as_its_interval", {"bar_end": datetime(2024, 1, 2, 0, 5, tzinfo=UTC)}),
+    ("minutes_within_interval", {"minutes": 0, "is_complete": False}),
+    ("minutes_within_interval", {"minutes": 6, "is_complete": False}),
+    ("complete_where_whole", {"is_complete": False}),
+    ("sources_agree", {"is_disputed": True}),
+]
 #: Rules that can't be broken alone: a bar in the future is beyond the day's end of the good row.
 TOGETHER = {"bar_end_plausible"}
 
@@ -173,7 +242,8 @@ def test_a_row_breaks_just_its_rule(spark: SparkSession, table: str) -> None:
 @pytest.mark.parametrize("table", CASES)
 def test_each_rule_has_a_row_that_breaks_it(table: str) -> None:
     assert {rule.name for rule in CASES[table].suite.rules} == (
-        {rule for rule, _ in BREAKS[table]} | (TOGETHER if table == "ohlcv" else set())
+        {rule for rule, _ in BREAKS[table]}
+        | (TOGETHER if table in ("ohlcv", "mark_ohlcv") else set())
     )
 
 

@@ -67,6 +67,8 @@ class Extraction:
         end_ms: int,
         interval: str = "1m",
         source: Source = "rest",
+        *,
+        dataset: Dataset = "klines",
     ) -> Landed:
         return extract_bars(
             self.settings,
@@ -78,8 +80,9 @@ class Extraction:
             end_ms=end_ms,
             run_id="run-1",
             clock=self.client.clock,
-            interval=interval,
+            interval=interval if dataset == "klines" else None,
             source=source,
+            dataset=dataset,
             client=self.client,
         )
 

@@ -130,7 +130,9 @@ def entry(symbol: str, base: str, quote: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_odd_listings_have_ccxts_names(listed: dict[str, Any], unified: str) -> None:
-    assert binance.listings({"symbols": [listed]}) == [Listing(listed["symbol"], unified)]
+    (found,) = binance.listings({"symbols": [listed]})
+
+    assert (found.instrument, found.unified) == (listed["symbol"], unified)
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -22,6 +22,10 @@ DAY = "agg_trades 2024-01-01T00:00:00Z to 2024-01-01T23:59:59Z"
 USDM_HELD = (
     "binance usdm BTCUSDT, ETHUSDT: trades and agg_trades and klines"
     " 2024-08-08T23:56:00Z to 2024-08-09T00:09:59Z (generated)"
+    "; binance usdm BTCUSDT, ETHUSDT: funding_rates"
+    " 2024-07-01T00:00:00Z to 2024-08-09T00:00:00Z (generated)"
+    "; binance usdm BTCUSDT, ETHUSDT: mark_klines"
+    " 2024-08-08T00:00:00Z to 2024-08-09T00:14:00Z (generated)"
 )
 
 
@@ -125,5 +129,5 @@ def test_bars_of_another_interval_are_not_held() -> None:
 
 def test_holdings_are_told_by_exchange_and_kind() -> None:
     assert what_is_held("binance", "usdm") == f"The replay holds {USDM_HELD}."
-    assert what_is_held("deribit", None).count("; deribit ") == 4
+    assert what_is_held("deribit", None).count("; deribit ") == 5
     assert "deribit-history" not in what_is_held(None, None)

@@ -26,7 +26,13 @@ MAY_IMPORT = {
     "deploy": {"extract", "lake"},
 }
 SHIPPED = ("lake", "extract", "transform", "expectations", "jobs", "serve")
-SPARK_SIDE = {"lake.schemas", "lake.tables", "lake.storage", "lake.session"}
+SPARK_SIDE = {
+    "lake.schemas",
+    "lake.schemas_of_perpetuals",
+    "lake.tables",
+    "lake.storage",
+    "lake.session",
+}
 SPARK = {"pyspark", "delta", "py4j", "great_expectations"}
 
 

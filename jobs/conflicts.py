@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from pyspark.sql import DataFrame, Row
 
-from jobs import gold, silver
+from jobs import batches, gold, silver
 from jobs.context import Context, open_context, open_lake
 from jobs.options import Env, Sets
 from jobs.streams import lines_of
@@ -92,10 +92,10 @@ def correct_dataset(context: Context, dataset: str, where: str) -> int:
         return 0
     _require_one_each(rows)
     files = sorted({row["seen_bronze_file"] for row in rows})
-    with silver.parsed(context, fact, lines_of(context, files)) as batch:
+    with batches.parsed(context, fact, lines_of(context, files)) as batch:
         batch.keep()
         later = _later(fact, batch.valid, conflicts)
-        found, within = later.count(), silver.slice_of(batch, fact)
+        found, within = later.count(), batches.slice_of(batch, fact)
         if found < len(rows) or within is None:
             raise UsageError(
                 f"the present parser reads {found} of the {len(rows)} rows as they were seen",
@@ -108,7 +108,7 @@ def correct_dataset(context: Context, dataset: str, where: str) -> int:
     return found
 
 
-def decided(context: Context, fact: silver.Fact, rows: DataFrame) -> DataFrame:
+def decided(context: Context, fact: batches.Fact, rows: DataFrame) -> DataFrame:
     """Return the first row of each key, or the one that a correction was decided for.
 
     `rows` are read several times.
@@ -121,7 +121,7 @@ def decided(context: Context, fact: silver.Fact, rows: DataFrame) -> DataFrame:
     return sightings.corrected(first, _later(fact, rows, conflicts), fact.table.key)
 
 
-def _later(fact: silver.Fact, rows: DataFrame, conflicts: DataFrame) -> DataFrame:
+def _later(fact: batches.Fact, rows: DataFrame, conflicts: DataFrame) -> DataFrame:
     """Return the rows that are the later side of these conflicts, one a key."""
     seen = sightings.seen_by(rows, conflicts, fact.id_column)
     return sightings.first_by_key(seen, fact.table.key).first

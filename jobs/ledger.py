@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
+from jobs.batches import Fact, Parsed
 from jobs.context import Context
 from jobs.streams import KEPT
 from lake.bronze import ALL_INSTRUMENTS, BronzeName, parse_name
@@ -22,9 +22,6 @@ from lake.storage import IdRange, Slice, quoted
 from lake.tables import OPS_CONTINUITY, SILVER_INSTRUMENTS
 from transform import continuity, envelopes, missing
 from transform.chains import Chain
-
-if TYPE_CHECKING:
-    from jobs.silver import Fact, Parsed
 
 #: The names under which rows were turned away, and the ids that they claim.
 CLAIMED = T.StructType(

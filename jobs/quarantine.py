@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import gold, gold_of_perpetuals, silver
+from jobs import batches, gold, gold_of_perpetuals, silver
 from jobs.context import Context, open_context, open_lake
 from jobs.options import Env, Sets
 from jobs.streams import lines_of
@@ -83,7 +83,7 @@ def release_dataset(context: Context, dataset: str, where: str) -> int:
     files = sorted(row[0] for row in held.select("bronze_file").distinct().collect())
     if not files:
         return 0
-    with silver.parsed(context, fact, lines_of(context, files)) as batch:
+    with batches.parsed(context, fact, lines_of(context, files)) as batch:
         silver.gate_batch(context, fact, batch, RELEASE)
         silver.publish(context, fact, batch, Transaction(f"release:{context.run_id}", 0))
         place = ["bronze_file", "bronze_line", "row_position"]

@@ -15,7 +15,7 @@ import typer
 
 from extract.discovery import discovered
 from extract.listing import Listing, matching
-from jobs import conflicts, gold, gold_of_perpetuals, ledger, silver
+from jobs import batches, conflicts, gold, gold_of_perpetuals, ledger, silver
 from jobs.application import run_job
 from jobs.context import Context, open_context, open_lake
 from jobs.options import (
@@ -145,7 +145,7 @@ def _discovered(context: Context, segment: Segment) -> Sequence[Listing]:
         return []
 
 
-def _rebuild_prints(context: Context, fact: silver.Fact, selection: Selection) -> None:
+def _rebuild_prints(context: Context, fact: batches.Fact, selection: Selection) -> None:
     """Parse the bronze of the window with the present parser, gate it, and correct silver."""
     names = bronze_of(context, fact.dataset, selection)
     listings = sorted({(name.exchange, name.kind, name.instrument) for name in names})
@@ -153,7 +153,7 @@ def _rebuild_prints(context: Context, fact: silver.Fact, selection: Selection) -
     if not files:
         raise UsageError("bronze holds nothing of this window", hint="Run the pipeline for it.")
     wanted = sorted({name.instrument for name in names})
-    with silver.parsed(context, fact, lines_of(context, files), of=wanted) as batch:
+    with batches.parsed(context, fact, lines_of(context, files), of=wanted) as batch:
         batch.keep()
         silver.gate_batch(context, fact, batch, OUTSIDE_A_STREAM)
         first = conflicts.decided(context, fact, batch.valid)

@@ -3,121 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import partial
-from typing import Protocol
+from collections.abc import Mapping
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from expectations import agg_trades, bronze, funding_rates, gate, klines, mark_bars, trades
-from expectations.facts import breaks_any, faultless
-from expectations.rules import admitting
+from expectations import agg_trades, bronze, funding_rates, klines, mark_bars, trades
+from expectations.facts import faultless
 from jobs import gates, ledger
+from jobs.batches import Fact, Parsed, Store, admitted, parsed, slice_of
 from jobs.context import Context
-from jobs.other_bars import other_bars
-from jobs.streams import KEPT, application, bronze_lines, drain, exchanges_in, has_bronze
-from lake.bronze import Dataset
+from jobs.streams import application, bronze_lines, drain, has_bronze
 from lake.schemas import QUARANTINE
-from lake.storage import IdRange, Slice, Transaction
+from lake.storage import Slice, Transaction
 from lake.tables import (
     OPS_CONFLICTS,
     OPS_QUARANTINE,
     OPS_SIGHTINGS,
     SILVER_AGG_TRADES,
     SILVER_FUNDING_RATES,
-    SILVER_INSTRUMENTS,
     SILVER_KLINES,
     SILVER_MARK_KLINES,
     SILVER_TRADES,
-    Table,
 )
-from transform import envelopes, other_klines, publications, rows, sightings
-from transform.chains import Chain, link_aggregates
-from transform.parsing import Parser, parse
+from transform import publications, sightings
 from transform.publications import Published, new_revisions
 
 log = logging.getLogger(__name__)
-
-
-class Suite(Protocol):
-    """Gives the rules of a batch; with `reduced`, no key may repeat in it."""
-
-    def __call__(self, *, reduced: bool = False) -> gate.Suite:
-        """Return the suite."""
-
-
-Store = Callable[["Context", "Fact", "Parsed", Slice, Transaction], None]
-#: Neighbouring days are searched too: two sources may put one print on both sides of midnight.
-ONE_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A silver table of facts: what orders its rows, what gates it, how its rows are stored."""
-
-    dataset: Dataset
-    table: Table
-    id_column: str
-    suite: Suite
-    store: Store
-    in_ledger: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A parsed batch, and what one pass over its lines and one over its rows counted.
-
-    Attributes:
-        answers: one row an answer.
-        candidates: all rows, with their faults.
-        valid: rows of the table's schema.
-        refused: the other rows, as `ops.quarantine` keeps them.
-        facts: counts by claim, day and listing.
-        claims: the keys of the batch's bronze files, and of those that packed answers stand for.
-        sound_answers: how many answers there are, None where one breaks a rule of bronze.
-    """
-
-    answers: DataFrame
-    candidates: DataFrame
-    valid: DataFrame
-    refused: DataFrame
-    facts: Sequence[Row]
-    claims: tuple[str, ...]
-    sound_answers: int | None
-
-    def keep(self) -> None:
-        """Keep the rows in memory while the batch is in use: they are read more than twice."""
-        if not self.candidates.is_cached:
-            self.candidates.persist(KEPT)
-
-    @property
-    def rows(self) -> int:
-        """All candidates."""
-        return sum(fact["rows"] for fact in self.facts)
-
-    @property
-    def rejected(self) -> int:
-        """Candidates with a fault."""
-        return sum(fact["rejected"] for fact in self.facts)
-
-    @property
-    def good(self) -> Sequence[Row]:
-        """The facts of groups that hold a valid row."""
-        return [fact for fact in self.facts if fact["id_lowest"] is not None]
-
-    @property
-    def is_unbroken(self) -> bool:
-        """Whether each listing's valid rows are one chain of ids: no repeat, nothing missing."""
-        listings: dict[tuple[str, ...], list[Row]] = {}
-        for fact in self.good:
-            key = (fact["exchange"], fact["kind"], fact["instrument_uid"])
-            listings.setdefault(key, []).append(fact)
-        chains = [Chain.of("id", listed) for listed in listings.values()]
-        return all(chain is not None and chain.is_unbroken for chain in chains)
 
 
 def consume(context: Context, dataset: str) -> None:
@@ -163,8 +75,8 @@ def publish(context: Context, fact: Fact, batch: Parsed, transaction: Transactio
 def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> None:
     """Hold the answers and the valid rows against their suites; GateError where one fails."""
     reasons = _reasons(batch) if batch.rejected else {}
-    of_answers = _admitting(context, fact, bronze.suite())
-    of_rows = _admitting(context, fact, fact.suite(reduced=batch.is_unbroken))
+    of_answers = admitted(context, fact, bronze.suite())
+    of_rows = admitted(context, fact, fact.suite(reduced=batch.is_unbroken))
     answers = rows = None
     if batch.sound_answers is not None:
         answers = faultless(batch.sound_answers, of_answers, repeats=None)
@@ -177,113 +89,6 @@ def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> No
         gates.Check(fact.table.name, batch.valid, of_rows, rows, reasons),
     )
     gates.require(context, checks, batch_id=batch_id, rows=batch.rows, rejected_rows=batch.rejected)
-
-
-@contextmanager
-def parsed(
-    context: Context, fact: Fact, lines: DataFrame, *, of: Sequence[str] = ()
-) -> Iterator[Parsed]:
-    """Parse lines and count them; rows that are read more than twice stay in memory while in use.
-
-    `of` leaves aside what packed files hold of any other instrument.
-
-    A sound batch is parsed once to be counted and once more to be written: its bronze files never
-    change, and parsing is cheaper than keeping the rows.
-    """
-    answers = envelopes.read(lines)
-    if of:
-        answers = answers.where(F.col("packed_as").isNull() | F.col("instrument").isin(*of))
-    candidates = parse(
-        fact.dataset,
-        answers,
-        context.tables.read(SILVER_INSTRUMENTS),
-        exchanges=exchanges_in(context, fact.dataset),
-        others=_other_parsers(context, fact),
-    )
-    if fact.in_ledger:
-        candidates = rows.claimed(candidates, fact.id_column)
-    latest = gate.latest_plausible(context.clock.now())
-    claims, sound_answers = _count_answers(context, fact, answers, latest)
-    facts = _count(context, fact, candidates, latest)
-    batch = Parsed(
-        answers,
-        candidates,
-        rows.valid(candidates, fact.table.schema),
-        rows.refused(candidates),
-        facts,
-        claims,
-        sound_answers,
-    )
-    if batch.rejected or not batch.is_unbroken:
-        batch.keep()
-    try:
-        yield batch
-    finally:
-        candidates.unpersist()
-
-
-def slice_of(batch: Parsed, fact: Fact) -> Slice | None:
-    """Name in literals all that the valid rows of a batch can touch; None where there are none."""
-    good = batch.good
-    if not good:
-        return None
-    days = {row["year"] * 10_000 + row["month"] * 100 + row["day"] for row in good}
-    return Slice(
-        venues=tuple(sorted({(row["exchange"], row["kind"]) for row in good})),
-        days=tuple(sorted(days | {near for day in days for near in _neighbours(day)})),
-        instruments=tuple(sorted({row["instrument"] for row in good})),
-        ids=IdRange(
-            fact.id_column,
-            min(row["id_lowest"] for row in good),
-            max(row["id_highest"] for row in good),
-        ),
-    )
-
-
-def _other_parsers(context: Context, fact: Fact) -> Mapping[str, Parser]:
-    """Return what reads the bars of the exchanges that CCXT asks; nothing else is had of them."""
-    if fact.dataset != "klines":
-        return {}
-    return {
-        name: partial(other_klines.klines, exchange=name, read=other_bars)
-        for name in context.settings.exchanges.others
-    }
-
-
-def _admitting(context: Context, fact: Fact, suite: gate.Suite) -> gate.Suite:
-    others = context.settings.exchanges.others if fact.dataset == "klines" else ()
-    return admitting(suite, tuple(others))
-
-
-def _count_answers(
-    context: Context, fact: Fact, answers: DataFrame, latest: datetime
-) -> tuple[tuple[str, ...], int | None]:
-    """Return what a batch's names claim, and how many answers it has, None where one is unsound."""
-    suite = _admitting(context, fact, bronze.suite())
-    counted = answers.agg(
-        F.collect_set(envelopes.claim()).alias("claims"),
-        F.count(F.lit(1)).alias("answers"),
-        F.count_if(breaks_any(suite, latest=latest)).alias("broken"),
-    ).collect()[0]
-    return tuple(sorted(counted["claims"])), None if counted["broken"] else counted["answers"]
-
-
-def _count(context: Context, fact: Fact, candidates: DataFrame, latest: datetime) -> Sequence[Row]:
-    """Count the rows of a batch once, by claim, day and listing: a few rows."""
-    good = F.col("is_sound")
-    suite = _admitting(context, fact, fact.suite())
-    identity = ("exchange", "kind", "instrument", "instrument_uid")
-    claim = envelopes.claim().alias("claim")
-    grouped = candidates.groupBy(claim, *identity, "year", "month", "day")
-    counts = [
-        F.count(F.lit(1)).alias("rows"),
-        F.count_if(~good).alias("rejected"),
-        *link_aggregates("id", fact.id_column, fact.id_column, good),
-        F.count_if(good & breaks_any(suite, latest=latest)).alias("broken"),
-    ]
-    if fact.dataset == "agg_trades":
-        counts += link_aggregates("seq", "first_trade_seq", "last_trade_seq", good)
-    return grouped.agg(*counts).collect()
 
 
 def _reasons(batch: Parsed) -> Mapping[str, int]:
@@ -301,12 +106,6 @@ def _quarantine(context: Context, batch: Parsed, transaction: Transaction) -> No
         }
     ).select(*QUARANTINE.fieldNames())
     context.tables.append(stamped, OPS_QUARANTINE, transaction)
-
-
-def _neighbours(day: int) -> tuple[int, int]:
-    """Return the dates, as yyyymmdd, before and after one."""
-    here = date(day // 10_000, day // 100 % 100, day % 100)
-    return int(f"{here - ONE_DAY:%Y%m%d}"), int(f"{here + ONE_DAY:%Y%m%d}")
 
 
 def _store_prints(

@@ -12,8 +12,6 @@ Make = Callable[[], Budget]
 #: Binance counts no weight for funding rates, but grants an address 500 requests in 5 minutes
 #: (usds-margined-futures docs, Get-Funding-Rate-History).
 FUNDING_PER_SECOND = 500 / 300
-
-
 FUNDING_PATHS = {"usdm": "/fapi/v1/fundingRate", "coinm": "/dapi/v1/fundingRate"}
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
-from extract.answer import Answer
+from extract.answer import Answer, Request
+from extract.client import Client
 from extract.coverage import Gap
 from lake.bronze import Coverage
 from lake.errors import TransientExtractError, UsageError
@@ -56,6 +57,22 @@ class BarFile:
         held = self.coverage
         times = (time for page in self.pages for time in page.open_times)
         return sum(held.first_id <= time <= held.last_id for time in times)
+
+
+def asked_page(
+    client: Client,
+    request: Request,
+    times_of: Callable[[Any], list[int]],
+    read: Callable[[list[int]], None],
+) -> BarPage:
+    """Ask for a page; a fault that `times_of` or `read` raises is worth another try."""
+
+    def times(document: Any) -> list[int]:
+        found = times_of(document)
+        read(found)
+        return found
+
+    return BarPage(*client.ask(request, times))
 
 
 def interval_ms(interval: str) -> int:

@@ -21,23 +21,34 @@ def funding_address(settings: Settings, kind: str) -> str:
     return base.rstrip("/") + FUNDING_PATHS[kind]
 
 
+def weights(settings: Settings) -> Mapping[str, int]:
+    """Return the weight a minute that each address of Binance's grants, as the settings say."""
+    binance = settings.exchanges.binance
+    segments = (binance.spot, binance.usdm, binance.coinm)
+    return {segment.rest_url: segment.weight_limit_per_minute for segment in segments}
+
+
+def paces(settings: Settings) -> Mapping[str, float]:
+    """Return the requests a second that each other limited address grants."""
+    deribit = settings.exchanges.deribit
+    rates = {funding_address(settings, kind): FUNDING_PER_SECOND for kind in FUNDING_PATHS}
+    hosts = (deribit.rest_url, deribit.history_url)
+    return {**rates, **dict.fromkeys(hosts, deribit.requests_per_second)}
+
+
 def budgets(settings: Settings) -> Mapping[str, Make]:
     """Return how to make the budget of each address in the settings.
 
     Where `workers.redis_url` is set, all workers of a region share one: exchanges count by
     address, and a region's workers go out by one.
     """
-    share, exchanges = settings.extract.limit_share, settings.exchanges
-    weight, pace = _kinds(settings)
-    made: dict[str, Make] = {exchanges.binance.archive_url: Unlimited}
-    for segment in (exchanges.binance.spot, exchanges.binance.usdm, exchanges.binance.coinm):
-        ceiling = int(segment.weight_limit_per_minute * share)
-        made[segment.rest_url] = partial(weight, segment.rest_url, ceiling)
-    for kind in FUNDING_PATHS:
-        address = funding_address(settings, kind)
-        made[address] = partial(pace, address, FUNDING_PER_SECOND * share)
-    for address in (exchanges.deribit.rest_url, exchanges.deribit.history_url):
-        made[address] = partial(pace, address, exchanges.deribit.requests_per_second * share)
+    share = settings.extract.limit_share
+    weight, paced = _kinds(settings)
+    made: dict[str, Make] = {settings.exchanges.binance.archive_url: Unlimited}
+    for address, limit in weights(settings).items():
+        made[address] = partial(weight, address, int(limit * share))
+    for address, rate in paces(settings).items():
+        made[address] = partial(paced, address, rate * share)
     return made
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from extract.archive.choice import Span, missing_files
 from extract.archive.file import MONTHLY
 from extract.archive.window import counted, span_of
-from extract.budgets import FUNDING_PATHS, FUNDING_PER_SECOND, funding_address
+from extract.budgets import paces, weights
 from extract.client import Client
 from extract.coverage import HOUR_MS, Gap, month_start
 from extract.held import Held
@@ -37,16 +37,12 @@ def weight_per_minute(settings: Settings, asked: Collection[str] = ()) -> Mappin
 
     An exchange that CCXT asks is one host, by its name, and there only where `asked` names it.
     """
-    share, exchanges = settings.extract.limit_share, settings.exchanges
+    share = settings.extract.limit_share
     granted = {
-        market.rest_url: int(market.weight_limit_per_minute * share)
-        for market in (exchanges.binance.spot, exchanges.binance.usdm, exchanges.binance.coinm)
+        **{address: int(limit * share) for address, limit in weights(settings).items()},
+        **{address: int(rate * 60 * share) for address, rate in paces(settings).items()},
     }
-    for kind in FUNDING_PATHS:
-        granted[funding_address(settings, kind)] = int(FUNDING_PER_SECOND * 60 * share)
-    for address in (exchanges.deribit.rest_url, exchanges.deribit.history_url):
-        granted[address] = int(exchanges.deribit.requests_per_second * 60 * share)
-    for name in exchanges.others.keys() & set(asked):
+    for name in settings.exchanges.others.keys() & set(asked):
         from extract.venues import ccxt_asking  # noqa: PLC0415 - ccxt takes a second to load
 
         granted[name] = ccxt_asking.requests_per_minute(settings, name)

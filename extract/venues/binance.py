@@ -99,8 +99,7 @@ class BinanceTrades:
 
     def clock_ms(self) -> int:
         """Return the exchange's own clock."""
-        _, now = self._client.ask(self._request("time", 1, {}), lambda d: int(d["serverTime"]))
-        return now
+        return server_time_ms(self._client, self._segment.rest_url, self._market)
 
     def page(self, first_id: int, last_id: int, check: Check) -> Page:
         """Return the rows from `first_id` on, no more than are asked up to `last_id`."""
@@ -212,6 +211,12 @@ def _list(document: Any) -> list[Any]:
     if not isinstance(document, list):
         raise TransientExtractError("an answer that is no list where one is due")
     return document
+
+
+def server_time_ms(client: Client, base: str, market: Market) -> int:
+    """Return a market's own clock; raises like `Client.ask`."""
+    request = Request(base, f"{market.prefix}/time")
+    return client.ask(request, lambda document: int(document["serverTime"]))[1]
 
 
 def instruments_requests(settings: Settings, kind: str) -> list[Request]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from extract.answer import Request
-from extract.bars import BarPage
+from extract.bars import BarPage, asked_page
 from extract.budgets import funding_address
 from extract.client import Client
-from extract.venues.binance import BARS_PER_PAGE, MARKETS, PAGE, segment
+from extract.venues.binance import BARS_PER_PAGE, MARKETS, PAGE, segment, server_time_ms
 from lake.errors import TransientExtractError
 from lake.settings import Settings
 
@@ -28,9 +29,7 @@ class _Pages:
 
     def clock_ms(self) -> int:
         """Return the exchange's own clock."""
-        request = Request(self._base, f"{self._market.prefix}/time")
-        _, now = self._client.ask(request, lambda document: int(document["serverTime"]))
-        return now
+        return server_time_ms(self._client, self._base, self._market)
 
     def _window(self, from_ms: int, until_ms: int) -> dict[str, str]:
         return {
@@ -39,16 +38,6 @@ class _Pages:
             "endTime": str(until_ms - 1),
             "limit": str(PAGE),
         }
-
-    def _asked(
-        self, request: Request, time_name: str | int, read: Callable[[list[int]], None]
-    ) -> BarPage:
-        def times(document: Any) -> list[int]:
-            found = _times(document, time_name)
-            read(found)
-            return found
-
-        return BarPage(*self._client.ask(request, times))
 
 
 class BinanceMarkBars(_Pages):
@@ -67,7 +56,8 @@ class BinanceMarkBars(_Pages):
         """Return the bars that open in [`from_ms`, `until_ms`)."""
         params = {**self._window(from_ms, until_ms), "interval": self._interval}
         path, weight = f"{self._market.prefix}/markPriceKlines", self._market.bars_weight
-        return self._asked(Request(self._base, path, params, weight), 0, read)
+        request = Request(self._base, path, params, weight)
+        return asked_page(self._client, request, partial(_times, 0), read)
 
 
 class BinanceFunding(_Pages):
@@ -87,10 +77,10 @@ class BinanceFunding(_Pages):
     def page(self, from_ms: int, until_ms: int, read: Callable[[list[int]], None]) -> BarPage:
         """Return the settlements in [`from_ms`, `until_ms`)."""
         request = Request(self._address, "", self._window(from_ms, until_ms))
-        return self._asked(request, "fundingTime", read)
+        return asked_page(self._client, request, partial(_times, "fundingTime"), read)
 
 
-def _times(document: Any, name: str | int) -> list[int]:
+def _times(name: str | int, document: Any) -> list[int]:
     try:
         return [int(entry[name]) for entry in document]
     except (TypeError, ValueError, LookupError) as error:

@@ -13,7 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from extract.answer import Answer, Request
 from extract.bars import BarPage
 from extract.client import Client
-from extract.venues.binance import BARS_PER_PAGE, MARKETS, segment
+from extract.venues.binance import BARS_PER_PAGE, MARKETS, segment, server_time_ms
 from lake.errors import TransientExtractError
 from lake.settings import Settings
 
@@ -48,9 +48,7 @@ class BinanceBars:
 
     def clock_ms(self) -> int:
         """Return the exchange's own clock."""
-        request = Request(self._base, f"{MARKETS[self._kind].prefix}/time")
-        _, now = self._client.ask(request, lambda document: int(document["serverTime"]))
-        return now
+        return server_time_ms(self._client, self._base, MARKETS[self._kind])
 
     def page(self, from_ms: int, until_ms: int, read: Callable[[list[int]], None]) -> BarPage:
         """Return the bars that open in [`from_ms`, `until_ms`)."""

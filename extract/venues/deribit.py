@@ -46,6 +46,11 @@ def public(base: str, method: str, params: Mapping[str, str], weight: int = 1) -
     return Request(base, f"/api/v2/public/{method}", params, weight)
 
 
+def server_time_ms(client: Client, base: str) -> int:
+    """Return the exchange's own clock; raises like `Client.ask`."""
+    return client.ask(public(base, "get_time", {}), lambda document: int(document["result"]))[1]
+
+
 def trade_pages(settings: Settings, kind: str, dataset: Dataset) -> Pages:
     """Return what pages of trades hold and cost; the history host is asked where they are old."""
     del kind, dataset
@@ -89,8 +94,7 @@ class DeribitTrades:
 
     def clock_ms(self) -> int:
         """Return the exchange's own clock."""
-        _, now = self._client.ask(public(self._live, "get_time", {}), lambda d: int(d["result"]))
-        return now
+        return server_time_ms(self._client, self._live)
 
     def first_at(self, time_ms: int) -> Row | None:
         """Return the first row at or after `time_ms`, the earlier of both hosts' answers."""

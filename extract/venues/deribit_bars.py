@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from extract.bars import BarPage
+from extract.bars import BarPage, asked_page
 from extract.client import Client
-from extract.venues.deribit import BARS_PER_PAGE, chart_request, open_times, public, resolution
+from extract.venues.deribit import (
+    BARS_PER_PAGE,
+    chart_request,
+    open_times,
+    resolution,
+    server_time_ms,
+)
 from lake.settings import Settings
 
 
@@ -28,18 +33,9 @@ class DeribitBars:
 
     def clock_ms(self) -> int:
         """Return the exchange's own clock."""
-        request = public(self._settings.exchanges.deribit.rest_url, "get_time", {})
-        _, now = self._client.ask(request, lambda document: int(document["result"]))
-        return now
+        return server_time_ms(self._client, self._settings.exchanges.deribit.rest_url)
 
     def page(self, from_ms: int, until_ms: int, read: Callable[[list[int]], None]) -> BarPage:
         """Return the bars that open in [`from_ms`, `until_ms`)."""
-
-        def checked(document: Any) -> list[int]:
-            times = open_times(document)
-            read(times)
-            return times
-
         request = chart_request(self._settings, self._instrument, self._interval, from_ms, until_ms)
-        answer, times = self._client.ask(request, checked)
-        return BarPage(answer, times)
+        return asked_page(self._client, request, open_times, read)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from extract.bars import BarPage
+from extract.bars import BarPage, asked_page
 from extract.client import Client
-from extract.venues.deribit import HOURS_PER_PAGE, public
+from extract.venues.deribit import HOURS_PER_PAGE, public, server_time_ms
 from lake.errors import TransientExtractError
 from lake.settings import Settings
 
@@ -25,9 +25,7 @@ class DeribitFunding:
 
     def clock_ms(self) -> int:
         """Return the exchange's own clock."""
-        request = public(self._base, "get_time", {})
-        _, now = self._client.ask(request, lambda document: int(document["result"]))
-        return now
+        return server_time_ms(self._client, self._base)
 
     def page(self, from_ms: int, until_ms: int, read: Callable[[list[int]], None]) -> BarPage:
         """Return the hours that end in [`from_ms`, `until_ms`).
@@ -35,20 +33,13 @@ class DeribitFunding:
         The start is asked one millisecond early: a row stamped exactly at it may be left out
         (ccxt, `deribit.fetchFundingRateHistory`, sends `since - 1`).
         """
-
-        def times(document: Any) -> list[int]:
-            found = _times(document)
-            read(found)
-            return found
-
         params = {
             "instrument_name": self._instrument,
             "start_timestamp": str(from_ms - 1),
             "end_timestamp": str(until_ms - 1),
         }
-        return BarPage(
-            *self._client.ask(public(self._base, "get_funding_rate_history", params), times)
-        )
+        request = public(self._base, "get_funding_rate_history", params)
+        return asked_page(self._client, request, _times, read)
 
 
 def _times(document: Any) -> list[int]:

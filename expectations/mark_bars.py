@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from expectations import ohlcv
+from expectations import klines, ohlcv
 from expectations.rules import (
     EXCHANGES,
     KINDS,
-    LISTING,
     MODES,
-    Key,
     Rule,
     Suite,
     day_agrees,
@@ -19,27 +17,18 @@ from expectations.rules import (
 )
 from lake.schemas_of_perpetuals import MARK_KLINES, MARK_OHLCV
 
-_OUTSIDE = "high < greatest(open, close, low) OR low > least(open, close, high)"
-_NAMED = "size(findings) > 0"
-
 
 def suite(*, reduced: bool = False) -> Suite:
     """Return the rules of silver; odd content stops a batch only where no finding names it."""
     rules = (
         required(MARK_KLINES),
         *provenance(),
-        Rule("odd_times_named", f"open_time > close_time AND NOT {_NAMED}"),
-        Rule("odd_prices_named", f"({_OUTSIDE}) AND NOT {_NAMED}"),
+        *klines.ODD_IS_NAMED,
         within_history("open_time"),
         day_agrees("open_time"),
-        Rule("bar_without_findings", _NAMED, "warning"),
+        klines.HAS_FINDINGS,
     )
-    key = Key(
-        (*LISTING, "bar_interval", "source", "revision"),
-        "open_time",
-        number="unix_micros(open_time)",
-    )
-    return Suite(rules, key if reduced else None)
+    return Suite(rules, klines.KEY if reduced else None)
 
 
 def candles() -> Suite:
@@ -51,7 +40,7 @@ def candles() -> Suite:
         one_of("bar_interval", ohlcv.INTERVALS),
         one_of("source", (*MODES, "mixed")),
         *ohlcv.GRID,
-        Rule("open_and_close_within_low_and_high", _OUTSIDE, "warning"),
+        Rule("open_and_close_within_low_and_high", klines.OUTSIDE, "warning"),
         Rule("minutes_within_interval", f"minutes NOT BETWEEN 1 AND {ohlcv.LENGTH} DIV 60000000"),
         Rule("complete_where_whole", f"is_complete <> (minutes = {ohlcv.LENGTH} DIV 60000000)"),
         Rule("sources_agree", "is_disputed", "warning"),

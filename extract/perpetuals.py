@@ -32,11 +32,16 @@ def is_published(exchange: str, kind: str, dataset: str) -> bool:
 
 def not_published(exchange: str, kind: str, dataset: str) -> UsageError:
     """Return what to say where an exchange has no such thing."""
-    known = (f"{venue} {', '.join(kinds)}" for venue, kinds in PUBLISHED[dataset].items())
     return UsageError(
         f"{exchange} {kind} has no {dataset}: they are of perpetuals",
-        hint=f"Published are those of {'; '.join(known)}.",
+        hint=f"Published are those of {publishers(dataset)}.",
     )
+
+
+def publishers(dataset: str) -> str:
+    """Return who publishes a dataset of perpetuals, and of which kinds, in words."""
+    venues = PUBLISHED[dataset].items()
+    return "; ".join(f"{venue} {', '.join(kinds)}" for venue, kinds in venues)
 
 
 def perpetual_source(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extract.discovery import Snapshot
-from extract.perpetuals import PUBLISHED, is_of_perpetuals, is_published
+from extract.perpetuals import is_of_perpetuals, is_published, publishers
 from extract.subject import Subject
 from jobs.options import Segment, Selection
 from lake.errors import UsageError
@@ -58,8 +58,7 @@ def require_perpetuals(selection: Selection, subjects: Sequence[Subject]) -> Non
     asked = "; ".join(
         f"{one.exchange} {one.kind} {', '.join(one.instruments)}" for one in selection.segments
     )
-    venues = (f"{venue} {', '.join(kinds)}" for venue, kinds in PUBLISHED[dataset].items())
     raise UsageError(
         f"no {dataset} of {asked}",
-        hint=f"They are published of perpetuals alone: {'; '.join(venues)}.",
+        hint=f"They are published of perpetuals alone: {publishers(dataset)}.",
     )

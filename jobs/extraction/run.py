@@ -217,7 +217,7 @@ class _Scope:
         """Return the window tasks of a segment; the instruments themselves land apart."""
         segment, end = chosen.segment, self.selection.end or self.lake.clock.now()
         wanted = {
-            dataset: having(chosen, dataset)
+            dataset: frozenset(having(chosen, dataset))
             for dataset in self._datasets(segment)
             if dataset != "instruments" and not self._has_history(dataset)
         }

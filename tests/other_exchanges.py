@@ -79,6 +79,19 @@ class Kraken:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedKraken:
+    """Kraken whose answer about bars is a recorded body, whatever time is asked for."""
+
+    ohlc: bytes
+    now_ms: int
+
+    def __call__(self, path: str) -> Scripted:
+        if urlsplit(path).path == "/0/public/OHLC":
+            return Scripted(self.ohlc)
+        return Kraken({}, now_ms=self.now_ms)(path)
+
+
+@dataclass(frozen=True, slots=True)
 class Coinbase:
     """Coinbase Exchange: a list of lists of JSON numbers, newest first, low before high."""
 
@@ -113,35 +126,6 @@ PRODUCT = {
     "auction_mode": False,
     "post_only": False,
     "limit_only": False,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Bitstamp:
-    """Bitstamp's public REST: a list of objects; the body of its bars is handed in."""
-
-    ohlc: bytes
-
-    def __call__(self, path: str) -> Scripted:
-        place = urlsplit(path).path
-        if place == "/api/v2/markets/":
-            return Scripted(json.dumps([MARKET]).encode())
-        if place == "/api/v2/ohlc/btcusd/":
-            return Scripted(self.ohlc)
-        return Scripted(b"not found", status=404)
-
-
-MARKET = {
-    "name": "BTC/USD",
-    "market_symbol": "btcusd",
-    "market_type": "SPOT",
-    "trading": "Enabled",
-    "base_currency": "BTC",
-    "base_decimals": 8,
-    "counter_currency": "USD",
-    "counter_decimals": 0,
-    "minimum_order_value": "10",
-    "description": "Bitcoin / U.S. dollar",
 }
 
 

@@ -16,12 +16,20 @@ from tests.extract.small_server import Route, SmallServer
 from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import held
 from tests.jobs.running import run
-from tests.other_exchanges import LONG, MIDNIGHT, Bitstamp, Coinbase, Kraken, minutes, overrides
+from tests.other_exchanges import (
+    LONG,
+    MIDNIGHT,
+    Coinbase,
+    Kraken,
+    RecordedKraken,
+    minutes,
+    overrides,
+)
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDED = ROOT.parent / "shared" / "data" / "reference" / "other_exchanges"
+RECORDED = ROOT / "recordings" / "kraken-OHLC-XXBTZUSD-2023-11-26.json"
 PRICES = ("open", "high", "low", "close")
 UNTOLD = (
     *("quote_volume_sent", "trade_count", "taker_buy_volume_sent", "close_time_sent"),
@@ -116,18 +124,20 @@ def test_what_ccxt_reads_of_a_recording_is_what_our_own_parser_reads(open_lake: 
     ]
 
 
-def test_a_recorded_answer_of_another_exchange_comes_to_silver(open_lake: OpenLake) -> None:
-    """Bitstamp's ten minutes before 2020, as gocryptotrader (MIT) has recorded them."""
-    recording = RECORDED / "bitstamp_ohlc.json"
-    if not recording.exists():
-        pytest.skip(f"the recorded answer is not at {recording}")
-    window = {"start": "2019-12-31T23:50:00Z", "end": "2020-01-01T00:00:00Z"}
+def test_a_recorded_answer_of_kraken_comes_to_silver(open_lake: OpenLake) -> None:
+    """Seventeen minutes in a row of 720; the answer ends with the bar that was forming."""
+    body = RECORDED.read_bytes()
+    rows = json.loads(body)["result"]["XXBTZUSD"]
+    asked_at = (rows[-1][0] + 40) * 1000
+    window = {"start": "2023-11-26T06:31:00Z", "end": "2023-11-26T06:48:00Z"}
 
-    context, _ = silver_of(open_lake, Bitstamp(recording.read_bytes()), "bitstamp", **window)
+    context, _ = silver_of(open_lake, RecordedKraken(body, asked_at), "kraken", **window)
 
     found = bars(context)
-    assert [f"{row['open_time']:%H:%M}" for row in found] == [f"23:{n}" for n in range(50, 60)]
-    first, last = ([row[field] for field in (*PRICES, "volume_sent")] for row in found[::9])
-    assert first == [*map(Decimal, ("7164.21", "7170.66", "7164.21", "7170.66", "0.08549090"))]
-    assert last == [*map(Decimal, ("7167.30", "7171.22", "7167.30", "7168.36", "0.19144775"))]
-    assert sum(row["volume_sent"] for row in found) == Decimal("14.62296801")
+    assert [row["open_time_sent"] for row in found] == [1000 * row[0] for row in rows[:17]]
+    for bar, (_, *prices, _, volume, _) in zip(found, rows, strict=False):
+        told = [Decimal(text) for text in (*prices, volume)]
+        assert [bar[field] for field in (*PRICES, "volume_sent")] == told
+    assert f"{found[0]['open_time']:%H:%M}" == "06:31"
+    assert sum(row["volume_sent"] for row in found) == Decimal("3.88066274")
+    assert held(context, OPS_QUARANTINE) == []

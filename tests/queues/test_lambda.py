@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from extract.replay.exchange import ReplayExchange
+from extract.replay.faults import Fault
 from lake.objects import open_store
 from tests.extract.asking import covered_ids
 from tests.queues.conftest import ROOT, wait_for
@@ -87,7 +88,7 @@ def give(functions: Any, name: str, variables: Mapping[str, str]) -> None:
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
 
 
-def test_the_scheduler_fills_the_queue_and_the_worker_lands_the_history(
+def test_the_scheduler_fills_the_queue_and_the_worker_lands_the_history_whatever_fails(
     aws: boto3.Session, outputs: dict[str, str], exchange: ReplayExchange, endpoint: str
 ) -> None:
     functions: Any = aws.client("lambda")
@@ -102,8 +103,10 @@ def test_the_scheduler_fills_the_queue_and_the_worker_lands_the_history(
         **{f"universe.deribit.{kind}": "" for kind in DERIBIT_KINDS},
     }
     variables = {f"CANDLELAKE_{path.upper().replace('.', '__')}": v for path, v in settings.items()}
-    for name in ("WorkerName", "SchedulerName"):
-        give(functions, outputs[name], {**variables, **NOBODYS, "AWS_ENDPOINT_URL": endpoint})
+    variables |= {**NOBODYS, "AWS_ENDPOINT_URL": endpoint}
+    give(functions, outputs["SchedulerName"], variables)
+    # a worker that asks once gives a message back at the first fault
+    give(functions, outputs["WorkerName"], {**variables, "CANDLELAKE_EXTRACT__ATTEMPTS": "1"})
     count_as_number(functions, outputs["WorkerName"])
     queues.send("{}")
 
@@ -114,9 +117,11 @@ def test_the_scheduler_fills_the_queue_and_the_worker_lands_the_history(
     said = json.loads(answer["Payload"].read())
     assert said.keys() == {"sent"}, said
     assert said["sent"] > 1
+    exchange.order(Fault("html", path="*/aggTrades", times=2))
     wait_for(lambda: queues.waiting() == 0, "the queue", seconds=120)
     store = open_store(f"s3a://{LAKE}/lake")
     assert covered_ids(store, "bronze/agg_trades/") == ETHUSDT_IDS
+    assert exchange.faults_left() == []
     assert {body: "no message of a chunk" in why for body, why in queues.dead().items()} == {
         "{}": True
     }

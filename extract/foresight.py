@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from extract.archive.choice import Span, missing_files
-from extract.archive.file import MONTHLY
+from extract.archive.choice import missing_files
+from extract.archive.file import ArchiveFile
+from extract.archive.recheck import held_files
 from extract.archive.window import counted, span_of
 from extract.budgets import paces, weights
 from extract.client import Client
-from extract.coverage import HOUR_MS, Gap, month_start
+from extract.coverage import HOUR_MS, Gap
 from extract.held import Held
 from extract.landing import Landing
 from extract.pages import TradeSource
 from extract.plan import Estimate, Pages, adjoining, both, by_bars, by_ids, by_time
-from extract.rest import MINUTE_MS, grid_ms
+from extract.rest import MINUTE_MS, grid_ms, window_of
+from extract.seam import gaps_beside
 from extract.sources import trade_source
 from extract.subject import BY_TIME, MODES, Subject, interval_of
 from extract.venues import binance_pages, deribit
@@ -64,6 +66,7 @@ def foresee(
     *,
     probe: bool,
     index: Held | None = None,
+    checks_again: bool = False,
 ) -> Estimate:
     """Return what a task will ask; what is held already, by names alone, does not count.
 
@@ -74,6 +77,7 @@ def foresee(
         subject: what the task is of.
         probe: whether to ask for ids at all; without, trades are an upper bound by time.
         index: what bronze holds of this dataset and kind; None lists the names of the instrument.
+        checks_again: whether the checksums of archive files that are held are asked for, too.
 
     Raises:
         UnreachableError, BannedError: as `Client.ask`.
@@ -88,29 +92,63 @@ def foresee(
     if asked.source == "rest":
         return _by_rest(settings, landing, client, asked, probe=probe)
     span = span_of(landing, asked, now_ms)
-    found = _by_archive(settings, client, asked, span, probe=probe)
+    files = list(missing_files(span))
+    again = [file for file in held_files(span) if file not in files] if checks_again else ()
+    found = _by_archive(settings, client, asked, files, probe=probe)
+    found = replace(found, requests=found.requests + len(again))
     if asked.source == "archive":
         return found
-    closed = month_start(span.until_ms) if asked.dataset in MONTHLY else span.until_ms
-    since = min(max(asked.start_ms, closed), asked.end_ms)
-    open_days = replace(asked, start_ms=since, source="rest")
-    return both(found, _by_rest(settings, landing, client, open_days, probe=probe))
+    left = _beside(gaps_beside(landing, *window_of(asked), interval=asked.interval), files)
+    return both(found, _asked_by_rest(settings, client, asked, left, probe=probe))
 
 
 def _by_rest(
     settings: Settings, landing: Landing, client: Client, subject: Subject, *, probe: bool
 ) -> Estimate:
+    gaps = _rest_gaps(landing, subject)
+    return _asked_by_rest(settings, client, subject, gaps, probe=probe)
+
+
+def _rest_gaps(landing: Landing, subject: Subject) -> list[Gap]:
+    """Return what nothing held covers of the window; of bars, from one grid line to another."""
+    start, end = window_of(subject)
+    return list(landing.gaps(start, end, interval=subject.interval)) if start < end else []
+
+
+def _beside(gaps: Sequence[Gap], files: Sequence[ArchiveFile]) -> list[Gap]:
+    """Return what files that will land leave of gaps; they are in the order of time."""
+    left = []
+    for gap in gaps:
+        rest = gap
+        for file in files:
+            if file.until_ms <= rest.from_ms or file.start_ms >= rest.until_ms:
+                continue
+            if rest.from_ms < file.start_ms:
+                left.append(Gap(rest.from_ms, file.start_ms, rest.after_id, None))
+            rest = Gap(file.until_ms, rest.until_ms, None, rest.before_id)
+        if rest.from_ms < rest.until_ms:
+            left.append(rest)
+    return left
+
+
+def _asked_by_rest(
+    settings: Settings, client: Client, subject: Subject, gaps: Sequence[Gap], *, probe: bool
+) -> Estimate:
+    if not gaps:
+        return Estimate()
     if subject.dataset in BY_TIME:
-        return _by_time(settings, landing, subject)
-    start, end = subject.start_ms, subject.end_ms
-    gaps = list(landing.gaps(start, end)) if start < end else []
-    return _trades(settings, client, subject, adjoining(gaps), probe=probe) if gaps else Estimate()
+        return _by_time(settings, subject, gaps)
+    return _trades(settings, client, subject, adjoining(gaps), probe=probe)
 
 
 def _by_archive(
-    settings: Settings, client: Client, subject: Subject, span: Span, *, probe: bool
+    settings: Settings,
+    client: Client,
+    subject: Subject,
+    files: Sequence[ArchiveFile],
+    *,
+    probe: bool,
 ) -> Estimate:
-    files = list(missing_files(span))
     gaps = [Gap(file.start_ms, file.until_ms) for file in files]
     if not gaps:
         return Estimate()
@@ -131,17 +169,11 @@ def _row_ms(subject: Subject) -> int:
     return grid_ms(subject) if subject.interval else HOUR_MS
 
 
-def _by_time(settings: Settings, landing: Landing, subject: Subject) -> Estimate:
-    length = grid_ms(subject)
-    start = subject.start_ms - subject.start_ms % length
-    end = subject.end_ms - subject.end_ms % length
-    gaps = list(landing.gaps(start, end, interval=subject.interval)) if start < end else []
-    if not gaps:
-        return Estimate()
+def _by_time(settings: Settings, subject: Subject, gaps: Sequence[Gap]) -> Estimate:
     if subject.dataset == "funding_rates":
         return _rates(settings, subject, gaps)
     pages = _bar_pages(settings, subject)
-    return by_bars(pages, gaps, length, per_file=settings.extract.chunk_limit)
+    return by_bars(pages, gaps, grid_ms(subject), per_file=settings.extract.chunk_limit)
 
 
 def _bar_pages(settings: Settings, subject: Subject) -> Pages:

@@ -57,6 +57,7 @@ class Subject:
         source: `rest`, Binance's bulk `archive`, or `auto`: the archive for the days that have
             closed and are published, REST for the rest.
         interval: of bars, else empty.
+        starts_open, ends_open: whether nobody named the window's start, or its end.
     """
 
     exchange: str
@@ -67,3 +68,5 @@ class Subject:
     end_ms: int
     source: Source = "rest"
     interval: str = ""
+    starts_open: bool = False
+    ends_open: bool = False

@@ -17,7 +17,7 @@ from extract.pool import Done, Task, run_all
 from extract.rest import land_gaps, window_of
 from extract.sources import bar_source
 from extract.subject import MODES, Source, Subject, interval_of
-from lake.bronze import ALL_INSTRUMENTS, Dataset
+from lake.bronze import ALL_INSTRUMENTS, BronzeName, Dataset, Mode
 from lake.clock import Clock
 from lake.errors import UsageError
 from lake.objects import ObjectStore
@@ -151,13 +151,41 @@ def bars_since(
     That is the first time held, as names say: the run that landed it began with the first one.
     Where none is held, the exchange is asked; raises as `listed_since`.
     """
-    interval = interval_of(settings, dataset)
     names = held_names(store, cast("Dataset", dataset), exchange, kind, instrument)
-    tags = (one for one in names if one.mode == "history")
-    held = [one.coverage.from_ms for one in tags if one.tag == interval]
-    if held:
-        return min(held)
+    held = _first_held(names, "history", interval_of(settings, dataset))
+    if held is not None:
+        return held
     return listed_since(settings, client, exchange=exchange, kind=kind, instrument=instrument)
+
+
+def archived_since(
+    settings: Settings,
+    store: ObjectStore,
+    client: Client,
+    *,
+    exchange: str,
+    kind: str,
+    instrument: str,
+    dataset: str,
+) -> int:
+    """Return from when on (ms) files of the archive are wanted where nobody names a start.
+
+    That is the first time held of the archive, as names say; where none is, the exchange is
+    asked for the first day with a bar; raises as `listed_since`.
+    """
+    names = held_names(store, cast("Dataset", dataset), exchange, kind, instrument)
+    held = _first_held(names, "archive", interval_of(settings, dataset))
+    if held is not None:
+        return held
+    return listed_since(settings, client, exchange=exchange, kind=kind, instrument=instrument)
+
+
+def _first_held(names: Iterable[BronzeName], mode: Mode, interval: str) -> int | None:
+    of_mode = (one for one in names if one.mode == mode)
+    return min(
+        (one.coverage.from_ms for one in of_mode if interval in ("", one.tag.partition("-")[0])),
+        default=None,
+    )
 
 
 def extract_bars(

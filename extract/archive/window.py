@@ -58,7 +58,7 @@ def archive_tasks(
         on_ended()
         return landed
 
-    course = Course(archive, afterwards, leaves_days=is_auto)
+    course = Course(archive, afterwards, subject)
     return course.tasks(files, [partial(recheck, archive, file) for file in again])
 
 

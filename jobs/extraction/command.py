@@ -65,8 +65,7 @@ def extract(
     """
     if context.invoked_subcommand:
         return
-    if recheck and source == "rest":
-        raise UsageError("--recheck is of archive files", hint="Add --source archive or auto.")
+    require_archive(source, recheck=recheck)
     lake = open_lake(env, sets or ())
     selection = select(
         lake.settings,
@@ -82,6 +81,16 @@ def extract(
         done = extraction.prepare(lake, settings, selection, yes=yes, checks_again=recheck).run()
     changed = f" republished={done.landed.republished}" if recheck else ""
     typer.echo(f"{_told(done)}{changed}")
+
+
+def require_archive(source: str, *, recheck: bool) -> None:
+    """Return where a run takes the archive, or nothing of it is to be checked again.
+
+    Raises:
+        UsageError: --recheck without the archive.
+    """
+    if recheck and source == "rest":
+        raise UsageError("--recheck is of archive files", hint="Add --source archive or auto.")
 
 
 @app.command()

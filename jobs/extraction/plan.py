@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from extract.plan import Estimate, Plan, lasting, sized
-from jobs.context import exchanges_of, open_lake
+from jobs.context import Lake, exchanges_of, open_lake
 from jobs.extraction import run as extraction
-from jobs.extraction.command import FirstDate, mode_of, window_of
+from jobs.extraction.command import FirstDate, Recheck, mode_of, require_archive, window_of
 from jobs.options import (
     Datasets,
     End,
@@ -18,6 +18,7 @@ from jobs.options import (
     Exchange,
     Instruments,
     Kind,
+    Selection,
     Sets,
     Source,
     Start,
@@ -45,12 +46,14 @@ def plan(
     end: End = None,
     datasets: Datasets = None,
     source: Source = "rest",
+    recheck: Recheck = False,
     sets: Sets = None,
 ) -> None:
     """Print what an extraction would ask; nothing lands, and what is held is left out.
 
     Example: candlelake plan --exchange binance --kind spot --instruments BTCUSDT
     """
+    require_archive(source, recheck=recheck)
     lake = open_lake(env, sets or ())
     selection = select(
         lake.settings,
@@ -64,14 +67,24 @@ def plan(
     )
     if mode:
         selection = windowed(selection, *window_of(mode, first_date, start, end))
-    with exchanges_of(lake.settings) as settings:
-        prepared = extraction.prepare(
-            lake, settings, selection, yes=True, mode=mode_of(mode), only_plan=True
-        )
-    found = prepared.plan
+    found = _foreseen(lake, selection, mode, recheck=recheck)
     for line in as_table(found):
         typer.echo(line)
     typer.echo(f"in all: {found}")
+
+
+def _foreseen(lake: Lake, selection: Selection, mode: str | None, *, recheck: bool) -> Plan:
+    with exchanges_of(lake.settings) as settings:
+        prepared = extraction.prepare(
+            lake,
+            settings,
+            selection,
+            yes=True,
+            mode=mode_of(mode),
+            checks_again=recheck,
+            only_plan=True,
+        )
+    return prepared.plan
 
 
 def as_table(plan: Plan) -> Iterator[str]:

@@ -20,7 +20,7 @@ from extract.packing import Packer
 from extract.plan import EARLIEST_MS, Plan
 from extract.pool import Task, run_all
 from extract.subject import BY_TIME, Source, Subject, interval_of
-from extract.window import bars_since, extract_instruments, listed_since, tasks_of
+from extract.window import archived_since, bars_since, extract_instruments, listed_since, tasks_of
 from jobs.context import Lake
 from jobs.extraction import history, on_celery, on_sqs
 from jobs.extraction.approval import require_leave
@@ -165,7 +165,14 @@ def prepare(
             run has nobody's leave.
     """
     client = Client(settings, clock=lake.clock)
-    scope = _Scope(lake, settings, client, selection, only_trades=mode is not None)
+    scope = _Scope(
+        lake,
+        settings,
+        client,
+        selection,
+        only_trades=mode is not None,
+        checks_again=checks_again,
+    )
     chosen = [scope.choose(one) for one in selection.segments]
     if only_plan and sum(len(one.instruments) for one in chosen) > PROBED:
         scope, mode = replace(scope, asks=False), None
@@ -187,6 +194,7 @@ class _Scope:
     client: Client
     selection: Selection
     only_trades: bool
+    checks_again: bool = False
     asks: bool = True
 
     def choose(self, segment: Segment) -> Chosen:
@@ -231,6 +239,8 @@ class _Scope:
                 to_millis(end),
                 cast("Source", self.selection.source_of(dataset)),
                 interval_of(self.settings, dataset),
+                starts_open=self.selection.start is None,
+                ends_open=self.selection.end is None,
             )
             for instrument in chosen.instruments
             for dataset, having_it in wanted.items()
@@ -249,6 +259,7 @@ class _Scope:
                     self.client,
                     subject,
                     probe=probe,
+                    checks_again=self.checks_again,
                     index=None if probe else held(subject.dataset, subject.exchange, subject.kind),
                 ),
                 of=(subject.exchange, subject.kind, subject.instrument, subject.dataset),
@@ -276,6 +287,9 @@ class _Scope:
         if not self.asks:
             return EARLIEST_MS
         venue = {"exchange": segment.exchange, "kind": segment.kind, "instrument": instrument}
+        if self.selection.source_of(dataset) == "archive":
+            found = partial(archived_since, self.settings, self.lake.store, self.client)
+            return found(dataset=dataset, **venue)
         if dataset in BY_TIME:
             return bars_since(self.settings, self.lake.store, self.client, dataset=dataset, **venue)
         return listed_since(self.settings, self.client, **venue)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
 
@@ -41,10 +41,16 @@ class Lake:
 
 @dataclass(frozen=True, slots=True)
 class Context(Lake):
-    """One run of one Spark job on one lake."""
+    """One run of one Spark job on one lake.
+
+    Attributes:
+        tried: the newest batch that each gate has seen in this run, and how often: by table,
+            stream, and whether it is a stream's batch at all.
+    """
 
     spark: SparkSession
     tables: Tables
+    tried: dict[tuple[str, str, bool], tuple[int, int]] = field(default_factory=dict)
 
 
 def open_lake(env: str, overrides: Sequence[str]) -> Lake:

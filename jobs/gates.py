@@ -41,6 +41,7 @@ def require(
     batch_id: int,
     rows: int,
     rejected_rows: int = 0,
+    stream: str = "",
 ) -> None:
     """Hold the frames of one batch against their suites.
 
@@ -50,11 +51,12 @@ def require(
         batch_id: the stream's, -1 outside a stream.
         rows: all rows of the batch.
         rejected_rows: those that a row rule sent to quarantine.
+        stream: tells streams apart that bring batches to one gate.
 
     Raises:
         GateError: a critical expectation failed; nothing of the batch has been written.
     """
-    attempts = _attempts(context, [check.name for check in checks], batch_id)
+    attempts = _attempts(context, [check.name for check in checks], batch_id, stream)
     outcomes = [
         gate.check(
             check.frame,
@@ -81,10 +83,23 @@ def require(
         outcome.require()
 
 
-def _attempts(context: Context, names: Sequence[str], batch_id: int) -> Mapping[str, int]:
-    """Return how often each gate has been tried on this batch."""
-    before = context.tables.read(OPS_GATE_RESULTS).where(
-        F.col("table_name").isin(*names) & (F.col("batch_id") == batch_id)
-    )
-    newest = before.groupBy("table_name").agg(F.max("attempt").alias("attempt")).collect()
-    return {row["table_name"]: row["attempt"] for row in newest}
+def _attempts(
+    context: Context, names: Sequence[str], batch_id: int, stream: str
+) -> Mapping[str, int]:
+    """Return how often each gate has been tried on this batch.
+
+    A batch behind one that this run has seen is new: a stream begins one when the last is done.
+    """
+    keys = {name: (name, stream, batch_id >= 0) for name in names}
+    seen = {name: context.tried[key] for name, key in keys.items() if key in context.tried}
+    found = {name: tried if last == batch_id else 0 for name, (last, tried) in seen.items()}
+    unknown = [name for name in names if name not in seen or seen[name][0] > batch_id]
+    if unknown:
+        before = context.tables.read(OPS_GATE_RESULTS).where(
+            F.col("table_name").isin(*unknown) & (F.col("batch_id") == batch_id)
+        )
+        newest = before.groupBy("table_name").agg(F.max("attempt").alias("attempt")).collect()
+        found |= dict.fromkeys(unknown, 0)
+        found |= {row["table_name"]: row["attempt"] for row in newest}
+    context.tried.update({keys[name]: (batch_id, tried + 1) for name, tried in found.items()})
+    return found

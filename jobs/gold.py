@@ -17,7 +17,7 @@ from jobs.options import Selection
 from jobs.silver import FACTS
 from jobs.streams import KEPT, application, drain
 from lake.clock import EPOCH, to_iso
-from lake.storage import Slice
+from lake.storage import Slice, quoted
 from lake.tables import (
     GOLD_OHLCV,
     GOLD_OHLCV_REVISIONS,
@@ -147,17 +147,53 @@ def refresh_source_bars(
     touched_prints = prints.withColumn("bar_start", minute).join(
         F.broadcast(minutes), key, "left_semi"
     )
-    fresh = bars.minute_bars(touched_prints.drop("bar_start"), source).persist(KEPT)
+    fresh = bars.minute_bars(touched_prints.drop("bar_start"), source)
+    within = f"t.built_from = '{source}' AND {touched.gold('t')}"
+    held = context.tables.read(GOLD_SOURCE_BARS).alias("t").where(within)
+    held = held.join(F.broadcast(minutes), key, "left_semi")
+    _write_changes(
+        context, compared(fresh, held, GOLD_SOURCE_BARS, "full"), GOLD_SOURCE_BARS, within
+    )
+
+
+def compared(fresh: DataFrame, held: DataFrame, table: Table, how: str) -> DataFrame:
+    """Return what differs of rows as they should be and as they are held.
+
+    Args:
+        fresh: rows of the table's schema.
+        held: the same, as the table has them.
+        table: which; its key says which rows belong together.
+        how: the join: `full` tells of rows that should no longer be there, `left` does not.
+
+    Returns:
+        `now` and `was` STRUCT: a whole row each; null where there is none.
+    """
+    key = list(table.key)
+    row = F.struct(*table.schema.names)
+    pairs = fresh.select(*key, row.alias("now")).join(held.select(*key, row.alias("was")), key, how)
+    return pairs.where("NOT now <=> was").select("now", "was")
+
+
+def _write_changes(context: Context, changes: DataFrame, table: Table, within: str) -> None:
+    """Bring a table to what `compared` has found.
+
+    Most rows are new, and those need no MERGE, which costs more than all else of a small batch.
+    """
+    kept = changes.persist(KEPT)
     try:
-        within = f"t.built_from = '{source}' AND {touched.gold('t')}"
-        held = context.tables.read(GOLD_SOURCE_BARS).alias("t").where(within)
-        context.tables.upsert(differing(fresh, held), GOLD_SOURCE_BARS, within)
-        gone = held.join(minutes, key, "left_semi").join(fresh, key, "left_anti").persist(KEPT)
-        if not gone.isEmpty():
-            context.tables.remove(gone, GOLD_SOURCE_BARS, within)
-        gone.unpersist()
+        is_new, is_gone = F.col("was").isNull(), F.col("now").isNull()
+        new, other, gone = kept.agg(
+            F.count_if(is_new), F.count_if(~is_new & ~is_gone), F.count_if(is_gone)
+        ).collect()[0]
+        rows = kept.where(~is_gone).select("now.*")
+        if other:
+            context.tables.upsert(rows, table, within)
+        elif new:
+            context.tables.append(rows, table)
+        if gone:
+            context.tables.remove(kept.where(is_gone).select("was.*"), table, within)
     finally:
-        fresh.unpersist()
+        kept.unpersist()
 
 
 def differing(fresh: DataFrame, held: DataFrame) -> DataFrame:
@@ -215,14 +251,8 @@ def until(context: Context) -> datetime:
 def _project(context: Context, touched: Touched) -> None:
     current = context.tables.read(GOLD_OHLCV).where(touched.gold())
     latest = newest(context.tables.read(GOLD_OHLCV_REVISIONS).where(touched.gold()))
-    key = [*IDENTITY_KEY, "bar_interval", "bar_start", "revision"]
-    stale = latest.join(current.select(*key), key, "left_anti").select(*GOLD_OHLCV.schema.names)
-    kept = stale.persist(KEPT)
-    try:
-        if not kept.isEmpty():
-            context.tables.upsert(kept, GOLD_OHLCV, touched.gold("t"))
-    finally:
-        kept.unpersist()
+    stale = compared(latest, current, GOLD_OHLCV, "left")
+    _write_changes(context, stale, GOLD_OHLCV, touched.gold("t"))
 
 
 def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int) -> None:
@@ -232,15 +262,23 @@ def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int) -> Non
 
 def mark(context: Context, touched: Touched) -> None:
     """Move the complete-until marks of the touched instruments; one that stands is not written."""
+    within = touched.listings().predicate()
+    scope = f"table_name = {quoted(GOLD_OHLCV.name)} AND {within}"
     marks = ledger.marks(context, GOLD_OHLCV.name, touched.listings(), until(context))
-    key = [*OPS_WATERMARKS.key, "complete_until"]
-    held = context.tables.read(OPS_WATERMARKS).select(*key)
-    moved = marks.join(F.broadcast(held), on=key, how="left_anti").persist(KEPT)
+    key = list(OPS_WATERMARKS.key)
+    held = context.tables.read(OPS_WATERMARKS).where(scope)
+    before = held.select(*key, F.struct("complete_until", "updated_at").alias("was"))
+    stands = F.col("was.complete_until").eqNullSafe(F.col("complete_until"))
+    told = marks.join(F.broadcast(before), key, "left").withColumn("moves", ~stands)
+    kept = told.persist(KEPT)
     try:
-        if not moved.isEmpty():
-            context.tables.upsert(moved, OPS_WATERMARKS)
+        if kept.where("moves").isEmpty():
+            return
+        known = F.when(F.col("moves"), F.col("updated_at")).otherwise(F.col("was.updated_at"))
+        rows = kept.withColumn("updated_at", known).select(*OPS_WATERMARKS.schema.names)
+        context.tables.replace(rows, OPS_WATERMARKS, scope)
     finally:
-        moved.unpersist()
+        kept.unpersist()
 
 
 def bar_day() -> Column:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
+from jobs import longer_runs
 from jobs.batches import Fact, Parsed
 from jobs.context import Context
 from jobs.streams import KEPT
@@ -88,16 +89,51 @@ def update(context: Context, fact: Fact, batch: Parsed) -> None:
         return
     scope = _scope(fact.dataset, claims)
     current = context.tables.read(OPS_CONTINUITY).where(scope)
-    told = _frame(context, fact.dataset, claims)
     names = CONTINUITY.fieldNames()
     before = current.select(*names).collect()
-    holes = _holes(context, fact, batch, _suspects(claims, before))
+    suspects = _suspects(claims, before)
+    longer = None if suspects else _lengthened(fact.dataset, claims, before)
+    if longer is not None:
+        _replace_runs(context, longer, before, scope)
+        return
+    told = _frame(context, fact.dataset, claims)
+    holes = _holes(context, fact, batch, suspects)
     merged = continuity.merge(current, told, holes).select(*names).persist(KEPT)
     try:
         if Counter(merged.collect()) != Counter(before):
             context.tables.replace(merged, OPS_CONTINUITY, scope)
     finally:
         merged.unpersist()
+
+
+def _lengthened(
+    dataset: str, claims: Sequence[Claim], before: Sequence[Row]
+) -> list[longer_runs.Run] | None:
+    names = continuity.CLAIMS.fieldNames()
+    told = [dict(zip(names, claim.row(dataset), strict=True)) for claim in claims]
+    return longer_runs.lengthened(told, [_aware(row) for row in before])
+
+
+def _aware(row: Row) -> longer_runs.Run:
+    """Give the times, which Spark tells in the session's zone, their zone: UTC."""
+    times = {name: row[name].replace(tzinfo=UTC) for name in ("proved_from", "proved_until")}
+    return {**row.asDict(), **times}
+
+
+def _replace_runs(
+    context: Context, longer: Sequence[longer_runs.Run], before: Sequence[Row], scope: str
+) -> None:
+    """Write runs that only grew: each is known by its instrument and its first id."""
+    first_ids = {run["first_id"] for run in longer}
+    places = {longer_runs.place(run) for run in longer}
+    # an older run of another instrument may begin with the same number
+    others = [row for row in before if row["first_id"] in first_ids and row["entry"] == "held"]
+    kept = [run for run in map(_aware, others) if longer_runs.place(run) not in places]
+    names = CONTINUITY.fieldNames()
+    rows = [tuple(run[name] for name in names) for run in (*longer, *kept)]
+    listed = ", ".join(map(str, sorted(first_ids)))
+    within = f"{scope} AND entry = 'held' AND first_id IN ({listed})"
+    context.tables.replace(local_frame(context.spark, rows, CONTINUITY), OPS_CONTINUITY, within)
 
 
 def marks(context: Context, table_name: str, within: Slice, until: datetime) -> DataFrame:
@@ -136,7 +172,11 @@ def _claims(context: Context, batch: Parsed) -> Iterator[Claim]:
 
 def _uids(context: Context, batch: Parsed) -> Mapping[Listing, str]:
     """Return each listing's uid: as its rows have it, else as the instruments tell."""
-    names = {parse_name(key).instrument for key in batch.claims}
+    told = {_listing(row): row["instrument_uid"] for row in batch.good}
+    claimed = {_listing(parse_name(key)) for key in batch.claims}
+    names = {instrument for *_, instrument in claimed - told.keys()} - {ALL_INSTRUMENTS}
+    if not names:
+        return told
     listed = ", ".join(quoted(name) for name in sorted(names))
     known = (
         context.tables.read(SILVER_INSTRUMENTS)
@@ -145,10 +185,11 @@ def _uids(context: Context, batch: Parsed) -> Mapping[Listing, str]:
         .select("exchange", "kind", "instrument", "instrument_uid")
         .collect()
     )
-    rows = [*known, *batch.good]
-    return {
-        (row["exchange"], row["kind"], row["instrument"]): row["instrument_uid"] for row in rows
-    }
+    return {_listing(row): row["instrument_uid"] for row in known} | told
+
+
+def _listing(of: Row | BronzeName) -> Listing:
+    return (of.exchange, of.kind, of.instrument)
 
 
 def _suspects(claims: Sequence[Claim], current: Sequence[Row]) -> list[Claim]:

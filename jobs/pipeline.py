@@ -5,11 +5,17 @@ Run by `./spark-submit.sh pipeline`.
 
 from __future__ import annotations
 
+import logging
+import signal
 import sys
+from typing import Annotated
+
+import typer
 
 from jobs import certify, gold, gold_of_perpetuals, instruments, silver
 from jobs.application import run_job
-from jobs.context import Context, exchanges_of, open_context, open_lake, start_session
+from jobs.context import Context, Lake, exchanges_of, open_context, open_lake, start_session
+from jobs.continuous import keep_fresh, stopped_by_signals
 from jobs.extraction.run import Extraction, Prepared, prepare
 from jobs.options import (
     Datasets,
@@ -29,6 +35,16 @@ from jobs.runs import recorded
 from lake.errors import CandlelakeError, ExtractError
 from lake.tables import STANDING, TABLES
 
+log = logging.getLogger(__name__)
+
+Continuous = Annotated[
+    bool,
+    typer.Option(
+        "--continuous",
+        help="Extract nothing; keep silver and gold fresh with what lands, until interrupted.",
+    ),
+]
+
 
 def pipeline(
     *,
@@ -41,6 +57,7 @@ def pipeline(
     datasets: Datasets = None,
     source: Source = "rest",
     yes: Yes = False,
+    continuous: Continuous = False,
     sets: Sets = None,
 ) -> None:
     """Bring a window of the market from the exchange to certified candles.
@@ -48,6 +65,9 @@ def pipeline(
     Example: ./spark-submit.sh pipeline --start 2024-01-01 --end 2024-01-02
     """
     lake = open_lake(env, sets or ())
+    if continuous:
+        run_continuously(lake)
+        return
     selection = select(
         lake.settings,
         exchange=exchange,
@@ -69,6 +89,23 @@ def pipeline(
             if isinstance(landed, CandlelakeError):
                 raise landed
             counts.update(run(context, selection, landed))
+
+
+def run_continuously(lake: Lake) -> None:
+    """Keep silver and gold fresh until a signal comes; it extracts nothing: collectors do.
+
+    Raises:
+        KeyboardInterrupt: it was SIGINT.
+    """
+    with (
+        stopped_by_signals() as (stopping, signals),
+        open_context("pipeline", lake, writes=tuple(TABLES.values())) as context,
+    ):
+        context.tables.ensure(*STANDING)
+        passes = keep_fresh(context, stopping, lake.settings.continuous.interval_seconds)
+        log.info("stopped after passes=%d", passes)
+    if signal.SIGINT in signals:
+        raise KeyboardInterrupt
 
 
 def run(context: Context, selection: Selection, extraction: Extraction) -> dict[str, int]:

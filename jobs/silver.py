@@ -113,17 +113,24 @@ def _store_prints(
 ) -> None:
     """Insert the first sighting of each print; later ones become sightings or conflicts."""
     held = context.tables.read(fact.table).where(within.predicate())
-    first = batch.valid
-    if not (batch.is_unbroken and held.isEmpty()):
-        batch.keep()
-        first = sightings.first_by_key(batch.valid, fact.table.key).first
-        key = list(fact.table.key)
-        known = held.unionByName(
-            first.join(held.select(*key), key, "left_anti").select(held.columns)
-        )
-        found = sightings.compare(batch.valid, known, fact.id_column, fact.dataset)
-        context.tables.append(found.sightings, OPS_SIGHTINGS, transaction)
-        context.tables.append(found.conflicts, OPS_CONFLICTS, transaction)
+    if batch.is_unbroken and held.isEmpty():
+        # each key once, and none is held: nothing is left for a MERGE to compare
+        context.tables.append(batch.valid, fact.table, transaction)
+    else:
+        _store_seen_before(context, fact, batch, within, transaction)
+
+
+def _store_seen_before(
+    context: Context, fact: Fact, batch: Parsed, within: Slice, transaction: Transaction
+) -> None:
+    held = context.tables.read(fact.table).where(within.predicate())
+    batch.keep()
+    first = sightings.first_by_key(batch.valid, fact.table.key).first
+    key = list(fact.table.key)
+    known = held.unionByName(first.join(held.select(*key), key, "left_anti").select(held.columns))
+    found = sightings.compare(batch.valid, known, fact.id_column, fact.dataset)
+    context.tables.append(found.sightings, OPS_SIGHTINGS, transaction)
+    context.tables.append(found.conflicts, OPS_CONFLICTS, transaction)
     context.tables.merge_new(first, fact.table, within, transaction)
 
 

@@ -157,6 +157,12 @@ class Gold(Section):
     bar_intervals: tuple[BarInterval, ...]
 
 
+class Continuous(Section):
+    """How often `pipeline --continuous` looks for what has landed (seconds)."""
+
+    interval_seconds: float = Field(gt=0)
+
+
 class Settings(BaseSettings):
     """Every setting, each under one name: its path in the TOML."""
 
@@ -172,6 +178,7 @@ class Settings(BaseSettings):
     window: Window
     bronze: Bronze
     gold: Gold
+    continuous: Continuous
     #: exchange -> kind -> names or patterns
     universe: Mapping[str, Mapping[str, tuple[str, ...]]]
 

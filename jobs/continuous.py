@@ -1,0 +1,107 @@
+"""Keeps silver and gold fresh: the steps of the batch again and again, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
+from types import FrameType
+
+from jobs import gold, gold_of_perpetuals, instruments, silver
+from jobs.context import Context
+from lake.clock import to_iso
+from lake.errors import CandlelakeError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Keeper:
+    """What one process keeps fresh, and how far it has looked.
+
+    Silver takes what has landed at each pass. Gold is looked at when a minute has ended since, by
+    our clock less the grace time: a minute that goes on has no bar yet.
+
+    Attributes:
+        seen: the bronze files of each dataset at the last pass.
+        minute: the minute up to which gold was last looked at.
+    """
+
+    context: Context
+    seen: dict[str, int] = field(default_factory=dict)
+    minute: datetime | None = None
+
+    def refresh(self) -> bool:
+        """Bring what has landed to silver, and what has ended to gold; tell whether anything was.
+
+        Raises:
+            GateError: a batch was stopped; nothing of it was written.
+            CandlelakeError: as the jobs' own steps.
+        """
+        news = [name for name in ("instruments", *silver.FACTS) if self._has_news(name)]
+        for name in news:
+            if name == "instruments":
+                instruments.consume(self.context)
+            else:
+                silver.consume(self.context, name)
+        ended = gold.until(self.context).replace(second=0, microsecond=0)
+        if ended == self.minute:
+            return bool(news)
+        gold.follow(self.context)
+        gold_of_perpetuals.follow(self.context)
+        self.minute = ended
+        log.info("gold is fresh until=%s", to_iso(ended))
+        return True
+
+    def _has_news(self, dataset: str) -> bool:
+        count = sum(1 for _ in self.context.store.names(f"bronze/{dataset}/"))
+        known, self.seen[dataset] = self.seen.get(dataset, 0), count
+        return count != known
+
+
+def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> int:
+    """Refresh every so many seconds until `stopping` is set; return how many passes that were.
+
+    A pass that takes longer is followed by the next at once. What is being written when the signal
+    comes is written to its end.
+
+    Raises:
+        CandlelakeError: as `Keeper.refresh`, unless it is stopping anyway.
+    """
+    keeper, passes = Keeper(context), 0
+    while not stopping.is_set():
+        began = context.clock.now()
+        try:
+            keeper.refresh()
+        except CandlelakeError as error:
+            if not stopping.is_set():
+                raise
+            # the signal went to Spark as well: what it had not committed, the next start does
+            log.info("stopped within a pass: %s", error)
+            break
+        passes += 1
+        spent = (context.clock.now() - began).total_seconds()
+        stopping.wait(max(0.0, interval_seconds - spent))
+    return passes
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[tuple[Event, list[int]]]:
+    """Give an event that SIGTERM or SIGINT sets, and the signals that came."""
+    stopping, came = Event(), list[int]()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        stopping.set()
+        log.info("told to stop; the step that is under way ends first")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopping, came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

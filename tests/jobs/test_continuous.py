@@ -1,0 +1,68 @@
+"""The pipeline that goes on: what lands comes to silver and gold at the next look, until told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from threading import Event, Timer
+
+import pytest
+
+from jobs.context import Context
+from jobs.continuous import Keeper, keep_fresh
+from lake.tables import GOLD_OHLCV, OPS_CONTINUITY, SILVER_TRADES
+from tests.jobs.conftest import OpenLake
+from tests.jobs.landed import held
+from tests.jobs.live_frames import land
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+NOON = datetime(2025, 3, 25, 12, tzinfo=UTC)
+
+
+def ids(context: Context) -> list[int]:
+    return sorted(row["trade_seq"] for row in held(context, SILVER_TRADES))
+
+
+def minutes(context: Context) -> dict[str, tuple[int, bool]]:
+    """Return the number of trades of each minute in gold, and whether it is complete."""
+    return {
+        f"{bar['bar_start']:%H:%M}": (bar["trade_count"], bar["is_complete"])
+        for bar in held(context, GOLD_OHLCV)
+        if bar["bar_interval"] == "1m"
+    }
+
+
+def test_each_look_takes_what_has_landed_since_the_last(open_lake: OpenLake) -> None:
+    context = open_lake()
+    keeper = Keeper(context)
+    land(context, "BTCUSDT", 1, 90, NOON)
+    assert keeper.refresh()
+    keeper.refresh()
+    before = context.tables.version(SILVER_TRADES)
+
+    assert ids(context) == list(range(1, 91))
+    assert minutes(context) == {"12:00": (60, True), "12:01": (30, False)}
+    keeper.refresh()
+    assert context.tables.version(SILVER_TRADES) == before
+
+    land(context, "BTCUSDT", 91, 60, NOON + timedelta(seconds=90))
+    keeper.minute = None
+    keeper.refresh()
+
+    assert ids(context) == list(range(1, 151))
+    assert minutes(context) == {"12:00": (60, True), "12:01": (60, True), "12:02": (30, False)}
+    runs = held(context, OPS_CONTINUITY)
+    assert [(row["entry"], row["first_id"], row["last_id"]) for row in runs] == [("held", 1, 150)]
+
+
+def test_it_goes_on_until_it_is_told_to_stop(open_lake: OpenLake) -> None:
+    context, stopping = open_lake(), Event()
+    land(context, "BTCUSDT", 1, 60, NOON)
+    told = Timer(5, stopping.set)
+    told.start()
+
+    passes = keep_fresh(context, stopping, 0.1)
+
+    told.join()
+    assert passes >= 1
+    assert ids(context) == list(range(1, 61))

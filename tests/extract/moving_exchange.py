@@ -1,15 +1,17 @@
-"""A replay exchange whose clock runs with the test's own, so many seconds ahead of it or behind."""
+"""A replay exchange whose clock runs with the test's own, and what the service lands of it."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from extract.minute import service
 from extract.minute.desk import Tally
 from extract.minute.wanted import Instrument, by_host
+from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
+from extract.replay.exchange_clock import Live
 from lake.bronze import parse_name
 from lake.clock import Clock
 from lake.objects import ObjectStore
@@ -17,23 +19,14 @@ from lake.settings import Settings
 from tests.extract.asking import bodies
 
 
-class Moving(dict[str, datetime]):
-    """Every segment's clock: a clock of ours and what it is off by."""
+def moving_exchange(clock: Clock, start: datetime) -> ReplayExchange:
+    """Return an exchange whose clock shows `start` when it opens, and runs with one of ours."""
+    since = clock.now()
 
-    def __init__(self, clock: Clock, ahead_seconds: float) -> None:
-        super().__init__()
-        self.clock = clock
-        self.ahead_seconds = ahead_seconds
+    def seconds() -> float:
+        return (clock.now() - since).total_seconds()
 
-    def __getitem__(self, segment: str) -> datetime:
-        return self.clock.now() + timedelta(seconds=self.ahead_seconds)
-
-
-def follow(exchange: ReplayExchange, clock: Clock, ahead_seconds: float = 0) -> Moving:
-    """Let an exchange's clock run with one of ours."""
-    moving = Moving(clock, ahead_seconds)
-    exchange.engine._now = moving
-    return moving
+    return ReplayExchange(Rules(live=Live(start), seconds=seconds))
 
 
 def polled(

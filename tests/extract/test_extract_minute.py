@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,7 +20,7 @@ from lake.clock import to_millis
 from lake.objects import FolderStore
 from tests.extract.asking import bodies, lines
 from tests.extract.conftest import MakeSettings, SleepingClock
-from tests.extract.moving_exchange import claims, follow, polled, prices
+from tests.extract.moving_exchange import claims, moving_exchange, polled, prices
 
 #: By the exchange's clock, within what the generated tapes hold.
 START = datetime(2024, 8, 9, 0, 5, 20, tzinfo=UTC)
@@ -30,32 +31,32 @@ INDEXES = ("btc_usd", "eth_usd")
 BTC, ETH = "deribit/future/BTC-PERPETUAL", "deribit/future/ETH-PERPETUAL"
 USDM = "binance/usdm/BTCUSDT"
 SKEWS = [-40.25, 0, 17.5]
-Clocks = Callable[..., SleepingClock]
+Moving = Callable[..., tuple[ReplayExchange, SleepingClock]]
 
 
 @pytest.fixture
-def clock_behind(own_exchange: ReplayExchange) -> Clocks:
-    """Make our clock, with the exchange's so many seconds ahead of it."""
+def moving() -> Iterator[Moving]:
+    """Open an exchange that shows START, so many seconds ahead of our clock, and runs with it."""
+    with ExitStack() as opened:
 
-    def make(ahead_seconds: float = 0) -> SleepingClock:
-        clock = SleepingClock(START - timedelta(seconds=ahead_seconds))
-        follow(own_exchange, clock, ahead_seconds)
-        return clock
+        def make(ahead_seconds: float = 0) -> tuple[ReplayExchange, SleepingClock]:
+            clock = SleepingClock(START - timedelta(seconds=ahead_seconds))
+            return opened.enter_context(moving_exchange(clock, START)), clock
 
-    return make
+        yield make
 
 
 @pytest.mark.parametrize("ahead", SKEWS)
 def test_prices_are_asked_for_after_the_delay_by_the_exchanges_clock(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
     ahead: float,
 ) -> None:
-    settings = settings_of(own_exchange)
+    exchange, clock = moving(ahead)
+    settings = settings_of(exchange)
 
-    tally = polled(settings, store, clock_behind(ahead), indexes=INDEXES, times=3)
+    tally = polled(settings, store, clock, indexes=INDEXES, times=3)
 
     found = prices(store)
     assert sorted(found) == [ENDED, ENDED + MINUTE, ENDED + 2 * MINUTE]
@@ -69,12 +70,12 @@ def test_prices_are_asked_for_after_the_delay_by_the_exchanges_clock(
 
 
 def test_a_file_of_a_minute_holds_every_index_under_its_name(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    polled(settings_of(own_exchange), store, clock_behind(), indexes=INDEXES)
+    exchange, clock = moving()
+    polled(settings_of(exchange), store, clock, indexes=INDEXES)
 
     (key,) = bodies(store, "bronze/index_prices/")
     name = parse_name(key)
@@ -86,12 +87,12 @@ def test_a_file_of_a_minute_holds_every_index_under_its_name(
 
 
 def test_two_schedulers_land_a_minute_once(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    settings, clock = settings_of(own_exchange), clock_behind()
+    exchange, clock = moving()
+    settings = settings_of(exchange)
     (wanted,) = by_host(INDEXES, [Instrument.of(BTC)])
     schedulers = [
         HostPoll(Desk.of(settings, store, wanted, run_id=f"run-{n}", clock=clock)) for n in (1, 2)
@@ -110,15 +111,15 @@ def test_two_schedulers_land_a_minute_once(
 
 
 def test_a_price_that_came_too_early_stands_for_the_minute_before_and_is_asked_again(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
+    exchange, clock = moving()
     # the exchange says twice that it is 50 seconds later than it is
-    own_exchange.order(Fault("clock_skew", path="*/get_time", seconds=50, times=2))
+    exchange.order(Fault("clock_skew", path="*/get_time", seconds=50, times=2))
 
-    tally = polled(settings_of(own_exchange), store, clock_behind(), indexes=("btc_usd",))
+    tally = polled(settings_of(exchange), store, clock, indexes=("btc_usd",))
 
     found = prices(store)
     assert sorted(found) == [ENDED, ENDED + MINUTE]
@@ -127,15 +128,14 @@ def test_a_price_that_came_too_early_stands_for_the_minute_before_and_is_asked_a
 
 
 def test_minutes_of_a_dead_exchange_are_missing_and_their_bars_are_fetched_afterwards(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    settings = settings_of(own_exchange, "minute.attempts=1")
-    clock = clock_behind()
+    exchange, clock = moving()
+    settings = settings_of(exchange, "minute.attempts=1")
     polled(settings, store, clock, indexes=("btc_usd",), bars=(BTC,))
-    own_exchange.order(Fault("server_error", segment="deribit", times=8))
+    exchange.order(Fault("server_error", segment="deribit", times=8))
 
     tally = polled(settings, store, clock, indexes=("btc_usd",), bars=(BTC,), times=5)
 
@@ -148,13 +148,12 @@ def test_minutes_of_a_dead_exchange_are_missing_and_their_bars_are_fetched_after
 
 
 def test_after_the_service_was_down_its_bars_are_fetched_and_its_prices_are_told_missing(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    settings = settings_of(own_exchange)
-    clock = clock_behind()
+    exchange, clock = moving()
+    settings = settings_of(exchange)
     polled(settings, store, clock, indexes=INDEXES, bars=(BTC, USDM))
     clock.sleep(300)
 
@@ -167,13 +166,12 @@ def test_after_the_service_was_down_its_bars_are_fetched_and_its_prices_are_told
 
 
 def test_no_bar_is_asked_for_beyond_what_is_to_be_filled(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    settings = settings_of(own_exchange, "minute.backfill_minutes=2")
-    clock = clock_behind()
+    exchange, clock = moving()
+    settings = settings_of(exchange, "minute.backfill_minutes=2")
     polled(settings, store, clock, bars=(BTC,))
     clock.sleep(300)
 
@@ -184,16 +182,15 @@ def test_no_bar_is_asked_for_beyond_what_is_to_be_filled(
 
 @pytest.mark.parametrize("instrument", [BTC, USDM])
 def test_a_bar_that_was_asked_too_early_claims_nothing_and_is_asked_again(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
     instrument: str,
 ) -> None:
-    clock = clock_behind()
-    settings = settings_of(own_exchange)
+    exchange, clock = moving()
+    settings = settings_of(exchange)
     # when the service first looks, and when it looks again, the exchange's clock seems later
-    own_exchange.order(Fault("clock_skew", path="*/*time", seconds=50, times=2))
+    exchange.order(Fault("clock_skew", path="*/*time", seconds=50, times=2))
 
     tally = polled(settings, store, clock, bars=(instrument,))
 
@@ -209,14 +206,14 @@ def test_a_bar_that_was_asked_too_early_claims_nothing_and_is_asked_again(
 
 
 def test_an_interval_of_five_minutes_brings_the_bars_of_each_minute(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    settings = settings_of(own_exchange, "minute.interval_seconds=300")
+    exchange, clock = moving()
+    settings = settings_of(exchange, "minute.interval_seconds=300")
 
-    polled(settings, store, clock_behind(), indexes=("btc_usd",), bars=(BTC,), times=2)
+    polled(settings, store, clock, indexes=("btc_usd",), bars=(BTC,), times=2)
 
     start = to_millis(START.replace(minute=0, second=0))
     assert sorted(prices(store)) == [start, start + 5 * MINUTE]
@@ -224,13 +221,12 @@ def test_an_interval_of_five_minutes_brings_the_bars_of_each_minute(
 
 
 def test_many_instruments_share_files(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    settings = settings_of(own_exchange, "extract.pack_above=1", "extract.workers=1")
-    clock = clock_behind()
+    exchange, clock = moving()
+    settings = settings_of(exchange, "extract.pack_above=1", "extract.workers=1")
 
     polled(settings, store, clock, bars=(BTC, ETH), times=2)
     again = polled(settings, store, clock, bars=(BTC, ETH))
@@ -241,28 +237,25 @@ def test_many_instruments_share_files(
 
 
 def test_a_service_of_some_minutes_ends_by_the_exchanges_clock(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    clock = clock_behind(-40.25)
+    exchange, clock = moving(-40.25)
 
-    tally = polled(settings_of(own_exchange), store, clock, indexes=("btc_usd",), seconds=180)
+    tally = polled(settings_of(exchange), store, clock, indexes=("btc_usd",), seconds=180)
 
     assert tally.polls == 3 + 1
     assert clock.now() < START + timedelta(seconds=40.25 + 180)
 
 
 def test_an_unknown_index_fails_alone(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
-    tally = polled(
-        settings_of(own_exchange), store, clock_behind(), indexes=("btc_usd", "none_usd")
-    )
+    exchange, clock = moving()
+    tally = polled(settings_of(exchange), store, clock, indexes=("btc_usd", "none_usd"))
 
     assert [len(times) for times in prices(store).values()] == [1]
     assert tally.missed == 1
@@ -270,19 +263,17 @@ def test_an_unknown_index_fails_alone(
 
 
 def test_requests_keep_to_one_connection_each_and_leave_none_behind(
-    own_exchange: ReplayExchange,
     settings_of: MakeSettings,
     store: FolderStore,
-    clock_behind: Clocks,
+    moving: Moving,
 ) -> None:
+    exchange, clock = moving()
     wanted = by_host(INDEXES, [])
 
     for _ in range(3):
-        service.run(
-            settings_of(own_exchange), store, wanted, run_id="r", clock=clock_behind(), times=1
-        )
+        service.run(settings_of(exchange), store, wanted, run_id="r", clock=clock, times=1)
 
-    assert {one.status for one in own_exchange.requests.last()} == {200}
+    assert {one.status for one in exchange.requests.last()} == {200}
 
 
 def _tag(name: object) -> str:

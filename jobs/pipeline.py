@@ -9,7 +9,7 @@ import sys
 
 from jobs import certify, gold, gold_of_perpetuals, instruments, silver
 from jobs.application import run_job
-from jobs.context import Context, exchanges_of, open_context, open_lake, start_session
+from jobs.context import Context, Lake, exchanges_of, open_context, open_lake, start_session
 from jobs.extraction.run import Extraction, Prepared, prepare
 from jobs.options import (
     Datasets,
@@ -23,6 +23,7 @@ from jobs.options import (
     Source,
     Start,
     Yes,
+    only_polled,
     select,
 )
 from jobs.runs import recorded
@@ -48,6 +49,9 @@ def pipeline(
     Example: ./spark-submit.sh pipeline --start 2024-01-01 --end 2024-01-02
     """
     lake = open_lake(env, sets or ())
+    if only_polled(datasets):
+        refine_polled(lake)
+        return
     selection = select(
         lake.settings,
         exchange=exchange,
@@ -69,6 +73,14 @@ def pipeline(
             if isinstance(landed, CandlelakeError):
                 raise landed
             counts.update(run(context, selection, landed))
+
+
+def refine_polled(lake: Lake) -> None:
+    """Bring what has landed to silver and gold; nothing is extracted, nothing to be certified."""
+    with open_context("pipeline", lake, writes=tuple(TABLES.values())) as context:
+        context.tables.ensure(*STANDING)
+        with recorded(context, "pipeline"):
+            refine(context)
 
 
 def run(context: Context, selection: Selection, extraction: Extraction) -> dict[str, int]:

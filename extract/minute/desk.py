@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from extract.client import Client
 from extract.host import PROCESS_HOSTS, Hosts
@@ -20,6 +21,9 @@ from lake.objects import ObjectStore
 from lake.settings import Settings
 
 log = logging.getLogger(__name__)
+
+#: How long an estimate of the exchange's clock will do for a task among many.
+TOLD_LATELY = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,12 @@ class Desk:
             log.warning("the exchange does not tell its time: %s", error)
             return
         self.clock.learn(answer, document)
+
+    def ask_time_if_old(self) -> None:
+        """Ask the exchange for its time, unless an answer has told it just now."""
+        best, now = self.clock.offset(), self.client.clock.now()
+        if best is None or abs(now - best.taken) > TOLD_LATELY:
+            self.ask_time()
 
     def stop(self) -> None:
         """Let no further request go out."""

@@ -16,7 +16,7 @@ from extract.minute.timetable import Schedule
 from extract.minute.wanted import Wanted
 from extract.packing import Packer
 from extract.pool import Done, run_all
-from lake.clock import Clock
+from lake.clock import Clock, from_millis
 from lake.objects import ObjectStore
 from lake.settings import Settings
 
@@ -48,6 +48,15 @@ class HostPoll:
         if self._packer:
             self.tally.landed += Landed(files_created=self._packer.flush())
         self.tally.polls += 1
+        log.info(
+            "%s interval=%s files=%d rows=%d missed=%d failed=%d",
+            self.desk.wanted.exchange,
+            f"{from_millis(interval):%Y-%m-%dT%H:%M:%SZ}",
+            self.tally.landed.files_created,
+            self.tally.landed.rows,
+            self.tally.missed,
+            len(self.tally.failures),
+        )
 
     def missed(self, interval: int) -> None:
         """Count an interval that was due while the one before it was still being asked for."""

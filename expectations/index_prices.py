@@ -36,10 +36,11 @@ def suite(*, reduced: bool = False) -> Suite:
     The one that stands for the minute is chosen when the batch is stored.
     """
     del reduced
+    of_indexes = one_of("kind", ("index",))
     rules = (
         required(INDEX_PRICES),
-        *provenance(),
-        Rule("kind_is_index", "kind <> 'index'"),
+        *[rule for rule in provenance() if rule.name != of_indexes.name],
+        of_indexes,
         one_of("price_source", ("deribit_price_index", "get_index_price")),
         Rule("timestamp_source_agrees_with_price_source", _TIME),
         within_history("price_timestamp"),

@@ -109,21 +109,30 @@ class Tally:
         polls: how often an interval was polled.
         landed: what landed.
         missed: intervals of an index for which no price of its own came.
-        failures: what went wrong, in order.
+        failed: how many questions had no usable answer.
+        failure: the first of them; the others are in the log.
     """
 
     polls: int = 0
     landed: Landed = field(default_factory=Landed)
     missed: int = 0
-    failures: list[CandlelakeError] = field(default_factory=list)
+    failed: int = 0
+    failure: CandlelakeError | None = None
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
             self.polls + other.polls,
             self.landed + other.landed,
             self.missed + other.missed,
-            [*self.failures, *other.failures],
+            self.failed + other.failed,
+            self.failure or other.failure,
         )
+
+    def fail(self, error: CandlelakeError) -> None:
+        """Tell of a failure and count it."""
+        log.warning("a poll failed: %s", error)
+        self.failed += 1
+        self.failure = self.failure or error
 
 
 def patient(settings: Settings, attempts: int) -> Settings:
@@ -152,10 +161,9 @@ def side_by_side(work: Sequence[Callable[[], Landed]], workers: int, tally: Tall
             except (UsageError, StoppedError):
                 raise
             except CandlelakeError as error:
-                log.warning("a poll failed: %s", error)
-                tally.failures.append(error)
+                tally.fail(error)
                 return Done(Landed())
 
         return done
 
-    return run_all([task(one) for one in work], min(workers, len(work)) or 1)
+    return run_all([task(one) for one in work], min(workers, len(work))) if work else Landed()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -52,7 +52,7 @@ class AiohttpDriver:
                 where=request.url,
                 hint="Check the address in the settings.",
             ) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, CancelledError) as error:
             asked.cancel()
             raise TransientExtractError(
                 f"the connection failed: {type(error).__name__}: {error}", where=request.url

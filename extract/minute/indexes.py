@@ -12,7 +12,7 @@ from functools import partial
 from extract.answer import Answer
 from extract.landing import Landed, Landing, Piece, held_names
 from extract.minute.desk import Desk, Tally, side_by_side
-from extract.minute.timetable import Timetable
+from extract.minute.timetable import Timetable, shown
 from extract.venues.deribit_index import KIND, answered_us, index_request
 from lake.bronze import ALL_INSTRUMENTS, Coverage
 
@@ -41,17 +41,17 @@ def poll_indexes(desk: Desk, names: Sequence[str], interval: int, tally: Tally) 
         StoppedError: the run was stopped.
     """
     found: list[Price] = []
-    work = [partial(_asked, desk, name, interval, found) for name in names]
-    side_by_side(work, desk.settings.extract.workers, tally)
+    questions = [partial(_asked, desk, name, interval, found) for name in names]
+    side_by_side(questions, desk.settings.extract.workers, tally)
     answered = {one.index for one in found if one.interval == interval}
     if lacking := sorted(set(names) - answered):
-        log.warning("interval=%d missing of %s", interval, ", ".join(lacking))
+        log.warning("interval=%s missing of %s", shown(interval), ", ".join(lacking))
         tally.missed += len(lacking)
     by_interval = defaultdict[int, list[Price]](list)
     for one in sorted(found, key=lambda one: one.index):
         by_interval[one.interval].append(one)
-    for each, prices in sorted(by_interval.items()):
-        tally.landed += _land(desk, each, prices)
+    work = [partial(_land, desk, each, prices) for each, prices in sorted(by_interval.items())]
+    tally.landed += side_by_side(work, 1, tally)
 
 
 def held_until(desk: Desk, names: Sequence[str], interval: int) -> int | None:
@@ -61,9 +61,9 @@ def held_until(desk: Desk, names: Sequence[str], interval: int) -> int | None:
     `interval`.
     """
     start = interval - desk.settings.minute.backfill_minutes * MINUTE_MS
-    shown, tag = _named(names)
+    stands_for, tag = _named(names)
     end = desk.timetable.end(interval)
-    held = held_names(desk.store, "index_prices", "deribit", KIND, shown, window=(start, end))
+    held = held_names(desk.store, "index_prices", "deribit", KIND, stands_for, window=(start, end))
     ends = [one.coverage.until_ms for one in held if one.tag == tag]
     return max((one for one in ends if one <= end), default=None)
 
@@ -89,12 +89,12 @@ def _asked(desk: Desk, name: str, interval: int, found: list[Price]) -> Landed:
 
 def _wait(desk: Desk, timetable: Timetable, interval: int, answered_ms: int) -> None:
     left = timetable.due(interval) - answered_ms
-    log.warning("interval=%d asked too early by %d ms, asked again", interval, left)
+    log.warning("interval=%s asked too early by %d ms, asked again", shown(interval), left)
     desk.clock.sleep(min(left, timetable.interval_ms) / 1000)
 
 
 def _land(desk: Desk, interval: int, prices: Sequence[Price]) -> Landed:
-    shown, tag = _named([one.index for one in prices])
+    stands_for, tag = _named([one.index for one in prices])
     landing = Landing(
         store=desk.store,
         clock=desk.client.clock,
@@ -105,7 +105,7 @@ def _land(desk: Desk, interval: int, prices: Sequence[Price]) -> Landed:
         dataset="index_prices",
         instrument="",
         mode="history",
-        shown_as=shown,
+        shown_as=stands_for,
     )
     end = desk.timetable.end(interval)
     return landing.land(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from extract.answer import Answer
 from extract.bars import BarPage, BarSource, check_open_times
 from extract.coverage import missing
 from extract.landing import Landed, Landing, Piece
 from extract.minute.desk import Desk
+from extract.minute.timetable import shown
 from extract.minute.wanted import Instrument
 from extract.packing import Packer
 from extract.pool import run_all
@@ -39,6 +40,7 @@ class NewestBars:
     instrument: Instrument
     packer: Packer | None = None
     since: int | None = None
+    _source: BarSource | None = field(default=None, init=False)
 
     def poll(self, interval: int) -> Landed:
         """Land the bar that ended last when an interval ended, and those before it.
@@ -56,7 +58,8 @@ class NewestBars:
             self.since = self._first_missing(newest, end)
         landed = Landed()
         if self.since < newest:
-            landed += self._backfilled(self.since, newest)
+            furthest = newest - self.desk.settings.minute.backfill_minutes * BAR_MS
+            landed += self._backfilled(max(self.since, furthest), newest)
             self.since = newest
         if self.since < end:
             landed += self._newest(newest)
@@ -68,17 +71,18 @@ class NewestBars:
             page = self._page(opened)
             answered = self._answered_ms(page.answer)
             if answered >= final and opened in page.open_times:
+                landed += self._land(page, answered, opened, is_final=True)
                 self.since = opened + BAR_MS
-                return landed + self._land(page, answered, opened, is_final=True)
+                return landed
             landed += self._land(page, answered, opened, is_final=False)
             if answered >= final:
                 break  # the exchange has not made the bar yet
-            log.warning("%s: a bar asked too early, asked again", self.instrument.name)
+            log.warning("%s %s: asked too early, asked again", self.instrument.name, shown(opened))
             self.desk.ask_time()
             # the meant delay, not the least: `answered` may be a second later than it was
             due = opened + BAR_MS + self.desk.timetable.delay_ms
             self.desk.clock.sleep(min(due - answered, BAR_MS) / 1000)
-        log.warning("%s: the bar of %d is left to the next poll", self.instrument.name, opened)
+        log.warning("%s %s: left to the next poll", self.instrument.name, shown(opened))
         return landed
 
     def _final_from(self, opened: int) -> int:
@@ -90,20 +94,23 @@ class NewestBars:
 
     def _page(self, opened: int) -> BarPage:
         until = opened + BAR_MS
-        return self._source().page(
+        return self._asked().page(
             opened, until, lambda times: check_open_times(times, opened, until)
         )
 
-    def _source(self) -> BarSource:
-        one = self.instrument
-        return bar_source(
-            self.desk.client,
-            self.desk.settings,
-            exchange=one.exchange,
-            kind=one.kind,
-            instrument=one.name,
-            interval=BAR,
-        )
+    def _asked(self) -> BarSource:
+        """Return who is asked; CCXT, which asks Binance, takes long to be made."""
+        if self._source is None:
+            one = self.instrument
+            self._source = bar_source(
+                self.desk.client,
+                self.desk.settings,
+                exchange=one.exchange,
+                kind=one.kind,
+                instrument=one.name,
+                interval=BAR,
+            )
+        return self._source
 
     def _answered_ms(self, answer: Answer) -> int:
         """Return when the exchange answered, by its own clock.
@@ -161,7 +168,9 @@ class NewestBars:
 
     def _backfilled(self, start_ms: int, end_ms: int) -> Landed:
         desk = self.desk
-        log.info("%s: back for the bars of %d to %d", self.instrument.name, start_ms, end_ms)
+        if start_ms >= end_ms:
+            return Landed()
+        log.info("%s: back to %s", self.instrument.name, shown(start_ms))
         tasks = tasks_of(
             desk.settings,
             desk.store,

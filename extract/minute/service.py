@@ -12,11 +12,11 @@ from extract.minute.desk import Desk, Tally, side_by_side
 from extract.minute.driver import process_driver
 from extract.minute.indexes import held_until, poll_indexes
 from extract.minute.newest_bars import NewestBars
-from extract.minute.timetable import Schedule
+from extract.minute.timetable import Schedule, shown
 from extract.minute.wanted import Wanted
 from extract.packing import Packer
 from extract.pool import Done, run_all
-from lake.clock import Clock, from_millis
+from lake.clock import Clock
 from lake.objects import ObjectStore
 from lake.settings import Settings
 
@@ -46,16 +46,18 @@ class HostPoll:
         work: list[Callable[[], Landed]] = [partial(bar.poll, interval) for bar in self._bars]
         self.tally.landed += side_by_side(work, self.desk.settings.extract.workers, self.tally)
         if self._packer:
-            self.tally.landed += Landed(files_created=self._packer.flush())
+            packer = self._packer
+            flushed = [lambda: Landed(files_created=packer.flush())]
+            self.tally.landed += side_by_side(flushed, 1, self.tally)
         self.tally.polls += 1
         log.info(
             "%s interval=%s files=%d rows=%d missed=%d failed=%d",
             self.desk.wanted.exchange,
-            f"{from_millis(interval):%Y-%m-%dT%H:%M:%SZ}",
+            shown(interval),
             self.tally.landed.files_created,
             self.tally.landed.rows,
             self.tally.missed,
-            len(self.tally.failures),
+            self.tally.failed,
         )
 
     def missed(self, interval: int) -> None:
@@ -119,16 +121,20 @@ def run(
     ]
     polls = [HostPoll(desk) for desk in desks]
 
-    def task(one: HostPoll) -> Callable[[], Done]:
-        def done() -> Done:
-            one.run(seconds=seconds, times=times)
-            return Done(one.tally.landed)
-
-        return done
-
     def halt() -> None:
         for desk in desks:
             desk.stop()
+
+    def task(one: HostPoll) -> Callable[[], Done]:
+        def done() -> Done:
+            try:
+                one.run(seconds=seconds, times=times)
+            except BaseException:
+                halt()  # the other hosts would go on for ever, and nobody would learn of it
+                raise
+            return Done(one.tally.landed)
+
+        return done
 
     try:
         run_all([task(one) for one in polls], len(polls), halt=halt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lake.clock import Clock, to_millis
+from lake.clock import Clock, from_millis, to_millis
 from lake.settings import Minute
 
 #: A clock that is set while we wait is noticed after so long.
@@ -50,6 +50,11 @@ class Timetable:
     def nearest(self, now_ms: int) -> int:
         """Return the interval that is due nearest to a moment, be it just before or after."""
         return self.newest_due(now_ms + self.interval_ms // 2)
+
+
+def shown(interval: int) -> str:
+    """Return an interval as people read it: the UTC time of its start."""
+    return f"{from_millis(interval):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def wait_until(moment_ms: int, clock: Clock, ask_time: Callable[[], None]) -> None:

@@ -11,7 +11,6 @@ from extract.minute.newest_bars import NewestBars
 from extract.minute.timetable import wait_until
 from extract.minute.wanted import Instrument, Wanted, by_host
 from lake.clock import Clock, SystemClock
-from lake.errors import CandlelakeError
 from lake.objects import ObjectStore
 from lake.run import new_run_id
 from lake.settings import Settings
@@ -29,6 +28,7 @@ class Polls:
         self._run_id = new_run_id(self._clock)
         self._lock = threading.Lock()
         self._desks: dict[tuple[str, str], Desk] = {}
+        self._bars: dict[Instrument, NewestBars] = {}
 
     def index(self, name: str) -> Tally:
         """Land the price of an index for the interval that is due nearest."""
@@ -46,7 +46,8 @@ class Polls:
         instrument, tally = Instrument.of(text), Tally()
         (wanted,) = by_host((), (instrument,))
         desk = self._desk(wanted)
-        bars, interval = NewestBars(desk, instrument), self._due(desk)
+        bars = self._bars.setdefault(instrument, NewestBars(desk, instrument))
+        interval = self._due(desk)
         tally.landed += side_by_side([lambda: bars.poll(interval)], 1, tally)
         return _told(text, tally)
 
@@ -68,12 +69,11 @@ class Polls:
 
 
 def _told(name: str, tally: Tally) -> Tally:
-    failures: list[CandlelakeError] = tally.failures
     log.info(
         "polled %s files=%d missed=%d failed=%d",
         name,
         tally.landed.files_created,
         tally.missed,
-        len(failures),
+        tally.failed,
     )
     return tally

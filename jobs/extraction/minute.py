@@ -71,8 +71,8 @@ def minute(
             times=1 if once else None,
         )
     typer.echo(told(tally))
-    if tally.failures and (once or not tally.landed.rows):
-        raise tally.failures[0]
+    if tally.failure and (once or not tally.landed.rows):
+        raise tally.failure
 
 
 def chosen(
@@ -110,7 +110,7 @@ def told(tally: Tally) -> str:
     """Return what a run came to, in one line."""
     return (
         f"polls={tally.polls} files={tally.landed.files_created} rows={tally.landed.rows}"
-        f" missed={tally.missed} failed={len(tally.failures)}"
+        f" missed={tally.missed} failed={tally.failed}"
     )
 
 

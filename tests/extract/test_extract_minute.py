@@ -66,7 +66,7 @@ def test_prices_are_asked_for_after_the_delay_by_the_exchanges_clock(
         for answered in found[minute]:
             assert 3_500_000 <= answered - (minute + MINUTE) * 1000 < 3_600_000
     assert (tally.polls, tally.landed.files_created, tally.landed.rows) == (3, 3, 6)
-    assert (tally.missed, tally.failures) == (0, [])
+    assert (tally.missed, tally.failed) == (0, 0)
 
 
 def test_a_file_of_a_minute_holds_every_index_under_its_name(
@@ -143,8 +143,8 @@ def test_minutes_of_a_dead_exchange_are_missing_and_their_bars_are_fetched_after
     assert sorted(prices(store)) == [minutes[0], *minutes[3:]]
     assert claims(store) == [(minute, "1m") for minute in minutes]
     assert tally.missed == 2
-    assert len(tally.failures) == 4
-    assert all("HTTP 502" in str(one) for one in tally.failures)
+    assert tally.failed == 4
+    assert "HTTP 502" in str(tally.failure)
 
 
 def test_after_the_service_was_down_its_bars_are_fetched_and_its_prices_are_told_missing(
@@ -259,7 +259,7 @@ def test_an_unknown_index_fails_alone(
 
     assert [len(times) for times in prices(store).values()] == [1]
     assert tally.missed == 1
-    assert len(tally.failures) == 1
+    assert tally.failed == 1
 
 
 def test_requests_keep_to_one_connection_each_and_leave_none_behind(

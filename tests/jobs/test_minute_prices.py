@@ -13,7 +13,7 @@ import pytest
 
 from extract.replay.exchange import ReplayExchange
 from extract.replay.faults import Fault
-from jobs import catalog, rebuild, silver
+from jobs import catalog, pipeline, rebuild, silver
 from jobs.context import Context
 from jobs.options import only_polled, select
 from lake.bronze import BronzeName, Coverage, Envelope, to_file
@@ -93,8 +93,7 @@ def lake(open_lake: OpenLake) -> Context:
     at = START.replace(minute=6, second=0)
     heard = [(at + timedelta(seconds=second), f"{60_000 + second}.5") for second in (1, 58, 30)]
     listen(context, [*heard, (at + timedelta(seconds=59), "0.0")])
-    for dataset in ("index_prices", "klines"):
-        silver.consume(context, dataset)
+    pipeline.refine(context)
     return context
 
 

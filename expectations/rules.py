@@ -16,7 +16,7 @@ Severity = Literal["critical", "warning"]
 LATEST = ":latest"
 EXCHANGES = ("binance", "deribit")
 COMBOS = ("future_combo", "option_combo")
-KINDS = ("coinm", "future", *COMBOS, "option", "spot", "usdm")
+KINDS = ("coinm", "future", *COMBOS, "index", "option", "spot", "usdm")
 #: The market types of exchanges that CCXT asks.
 OTHER_KINDS = ("spot", "swap", "future")
 MODES = ("archive", "history", "live")

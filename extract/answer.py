@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from lake.clock import to_millis
 
@@ -41,15 +41,40 @@ class Request:
         return {"method": "GET", "url": self.url, "params": dict(self.params), **self.beside}
 
 
+class Received(NamedTuple):
+    """What came back over the wire: status, headers (lower-case names), the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Driver(Protocol):
+    """What sends a request, where it is not the host's own session."""
+
+    def get(self, request: Request, *, connect_seconds: float, read_seconds: float) -> Received:
+        """Send a request once and return what came back.
+
+        Raises:
+            TransientExtractError: the connection failed.
+            PermanentExtractError: the request can't be sent.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: status, headers (lower-case names), the body as received, and when."""
+    """One answer: status, headers (lower-case names), the body as received, and when.
+
+    `sent` is when its request went out, None where that is not known; by our own clock, as
+    `received` is.
+    """
 
     request: Request
     status: int
     headers: Mapping[str, str]
     body: bytes
     received: datetime
+    sent: datetime | None = None
 
     @property
     def date_ms(self) -> int | None:

@@ -7,12 +7,14 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
 
-from extract.answer import Answer, Request
+from extract.answer import Answer, Driver, Request
 from extract.budget import Unlimited
 from extract.budgets import budgets, pace
 from extract.host import PROCESS_HOSTS, Host, Hosts
@@ -46,6 +48,8 @@ class Client:
     Attributes:
         requests: how many requests went out, retries included.
         bytes: how many body bytes came back.
+
+    `driver` sends what `ask` and `examine` ask for; the host's own session does by default.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Client:
         clock: Clock | None = None,
         chance: random.Random | None = None,
         hosts: Hosts = PROCESS_HOSTS,
+        driver: Driver | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.requests = 0
@@ -64,6 +69,7 @@ class Client:
         self._budgets = budgets(settings)
         self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
         self._hosts = hosts
+        self._driver = driver
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -182,9 +188,27 @@ class Client:
             self.clock.sleep(self._chance.uniform(0, ceiling))
 
     def _sent(self, request: Request, host: Host) -> Answer:
+        sent = self.clock.now()
+        if self._driver is not None:
+            return self._driven(self._driver, request, host, sent)
         response = self._opened(request, host)
         with response:
-            return self._answer(request, response, _read(request, lambda: response.content))
+            body = _read(request, lambda: response.content)
+            return replace(self._answer(request, response, body), sent=sent)
+
+    def _driven(self, driver: Driver, request: Request, host: Host, sent: datetime) -> Answer:
+        headers: Mapping[str, str] = {}
+        self.requests += 1
+        try:
+            status, headers, body = driver.get(
+                request,
+                connect_seconds=self._patience.connect_timeout_seconds,
+                read_seconds=self._patience.read_timeout_seconds,
+            )
+        finally:
+            host.settle(request.weight, headers, self.clock.now())
+        self.bytes += len(body)
+        return Answer(request, status, headers, body, self.clock.now(), sent)
 
     def _streamed(
         self, request: Request, host: Host, target: Path

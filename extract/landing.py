@@ -69,17 +69,22 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One raw body with how it was asked for and when it came."""
+    """One raw body with how it was asked for and when it came.
+
+    `instrument` is the venue's name where a file holds answers of several, else empty.
+    """
 
     request: dict[str, Any]
     status: int
     received: datetime
     body: bytes
+    instrument: str = ""
 
     @classmethod
-    def of(cls, answer: Answer) -> Piece:
-        """Return an answer as a piece of a file."""
-        return cls(answer.request.recorded(), answer.status, answer.received, answer.body)
+    def of(cls, answer: Answer, instrument: str = "") -> Piece:
+        """Return an answer as a piece of a file; `instrument` where the file is of several."""
+        asked = answer.request.recorded()
+        return cls(asked, answer.status, answer.received, answer.body, instrument)
 
 
 def unwatched(rows: int) -> None:
@@ -173,7 +178,7 @@ class Landing:
             exchange=self.exchange,
             kind=self.kind,
             dataset=self.dataset,
-            instrument=self.instrument,
+            instrument=piece.instrument or self.instrument,
             mode=self.mode,
             region=self.region,
             request=piece.request,

@@ -17,6 +17,7 @@ LAYERS = ("silver", "gold", "ops")
 VIEWS: Mapping[str, Callable[[Context], DataFrame]] = {
     "gold.ohlcv_filled": views.ohlcv_filled,
     "ops.bulk_runs": bulk_runs,
+    "ops.missing_minutes": views.missing_minutes,
 }
 #: A string literal, which stays as it is, or a view's name.
 _WORDS = re.compile(

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
-from extract.replay.exchange_clock import COINM, SPOT, USDM
+from extract.replay.exchange_clock import COINM, DEFAULT_NOW, GENERATED_NOW, SPOT, USDM, Live
 from extract.replay.limits import WeightRules
 from lake.clock import Clock, SystemClock
 from lake.lease import held
@@ -94,27 +94,32 @@ def start_session(job: str, lake: Lake) -> None:
 
 
 @contextmanager
-def exchanges_of(settings: Settings) -> Iterator[Settings]:
-    """Give settings whose exchange addresses can be asked: for `replay` one is started here."""
+def exchanges_of(settings: Settings, *, is_live: bool = False) -> Iterator[Settings]:
+    """Give settings whose exchange addresses can be asked: for `replay` one is started here.
+
+    Its clock stands still, so that runs are alike; where `is_live`, it runs.
+    """
     addresses = settings.model_dump()["exchanges"]
     if REPLAY not in _leaves(addresses):
         yield settings
         return
-    with ReplayExchange(_rules(settings)) as exchange:
+    with ReplayExchange(_rules(settings, is_live=is_live)) as exchange:
         values = settings.model_dump()
         for path, url in exchange.urls.settings().items():
             _fill_in(values, path.split("."), url)
         yield Settings.model_validate(values)
 
 
-def _rules(settings: Settings) -> Rules:
+def _rules(settings: Settings, *, is_live: bool) -> Rules:
     binance = settings.exchanges.binance
     limits = {SPOT: binance.spot, USDM: binance.usdm, COINM: binance.coinm}
     return Rules(
+        now=DEFAULT_NOW,
+        live=Live(GENERATED_NOW) if is_live else None,
         weight={
             segment: WeightRules(market.weight_limit_per_minute)
             for segment, market in limits.items()
-        }
+        },
     )
 
 

@@ -12,9 +12,10 @@ from threading import Event
 from types import FrameType
 
 from jobs import gold, gold_of_perpetuals, instruments, silver
-from jobs.context import Context
+from jobs.context import Context, Lake, open_context
 from lake.clock import to_iso
 from lake.errors import CandlelakeError
+from lake.tables import STANDING, TABLES
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,24 @@ class Keeper:
         count = sum(1 for _ in self.context.store.names(f"bronze/{dataset}/"))
         known, self.seen[dataset] = self.seen.get(dataset, 0), count
         return count != known
+
+
+def run_continuously(lake: Lake) -> None:
+    """Keep silver and gold fresh until a signal comes; it extracts nothing: collectors do.
+
+    Raises:
+        KeyboardInterrupt: it was SIGINT.
+        CandlelakeError: as `Keeper.refresh`, and where the lake can't be opened for writing.
+    """
+    with (
+        stopped_by_signals() as (stopping, signals),
+        open_context("pipeline", lake, writes=tuple(TABLES.values())) as context,
+    ):
+        context.tables.ensure(*STANDING)
+        passes = keep_fresh(context, stopping, lake.settings.continuous.interval_seconds)
+        log.info("stopped after passes=%d", passes)
+    if signal.SIGINT in signals:
+        raise KeyboardInterrupt
 
 
 def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> int:

@@ -43,9 +43,11 @@ Yes = Annotated[bool, typer.Option("--yes", help="Run without asking, however mu
 
 SOURCES = ("rest", "archive", "auto")
 DATASETS = ("instruments", "trades", "agg_trades", "klines", "funding_rates", "mark_klines")
+#: What has no history to load: it is polled, and comes to silver as it lands.
+POLLED = ("index_prices",)
 KINDS = {
     "binance": ("spot", "usdm", "coinm"),
-    "deribit": ("future", "option", "spot", "future_combo", "option_combo"),
+    "deribit": ("future", "option", "spot", "future_combo", "option_combo", "index"),
 }
 #: CCXT's own names of market types, of an exchange that it asks.
 OTHER_KINDS = ("spot", "swap", "future")
@@ -112,7 +114,7 @@ def select(
         raise UsageError(f"--end {last.isoformat()} is not after --start {first.isoformat()}")
     if source not in SOURCES:
         raise UsageError(f"--source is {', '.join(SOURCES)}, was '{source}'")
-    segments = tuple(_segments(settings, exchange, kind, _names(instruments)))
+    segments = tuple(_segments(settings, exchange, kind, names_in(instruments)))
     if not segments:
         raise _nothing_selected(settings, exchange, kind)
     wanted = _datasets(datasets)
@@ -129,8 +131,14 @@ def segments_of(
     Raises:
         UsageError: an unknown exchange or kind.
     """
-    names = _names(instruments) or ("*",)
+    names = names_in(instruments) or ("*",)
     return tuple(Segment(venue, segment, names) for venue, segment in _kinds(KINDS, exchange, kind))
+
+
+def only_polled(datasets: str | None) -> bool:
+    """Tell whether a run names nothing but what is polled: there is nothing to extract for it."""
+    names = names_in(datasets)
+    return bool(names) and set(names) <= set(POLLED)
 
 
 def kinds_of(settings: Settings) -> Mapping[str, Sequence[str]]:
@@ -201,14 +209,21 @@ def _known(option: str, value: str | None, known: tuple[str, ...]) -> None:
         raise UsageError(f"{option} is one of {', '.join(known)}, was '{value}'")
 
 
-def _names(text: str | None) -> tuple[str, ...]:
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the names in a text, parted by commas."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def _datasets(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
-    names = _names(text)
+    names = names_in(text)
     for name in names:
+        if name in POLLED:
+            raise UsageError(
+                f"no window of {name} can be loaded: the exchange gives the present price alone",
+                hint="Poll them with candlelake extract minute; ./spark-submit.sh pipeline"
+                f" --datasets {name} brings what has landed to silver.",
+            )
         _known("--datasets", name, DATASETS)
     return names

@@ -5,8 +5,6 @@ Run by `./spark-submit.sh pipeline`.
 
 from __future__ import annotations
 
-import logging
-import signal
 import sys
 from typing import Annotated
 
@@ -15,7 +13,7 @@ import typer
 from jobs import certify, gold, gold_of_perpetuals, instruments, silver
 from jobs.application import run_job
 from jobs.context import Context, Lake, exchanges_of, open_context, open_lake, start_session
-from jobs.continuous import keep_fresh, stopped_by_signals
+from jobs.continuous import run_continuously
 from jobs.extraction.run import Extraction, Prepared, prepare
 from jobs.options import (
     Datasets,
@@ -29,13 +27,12 @@ from jobs.options import (
     Source,
     Start,
     Yes,
+    only_polled,
     select,
 )
 from jobs.runs import recorded
 from lake.errors import CandlelakeError, ExtractError
 from lake.tables import STANDING, TABLES
-
-log = logging.getLogger(__name__)
 
 Continuous = Annotated[
     bool,
@@ -68,6 +65,9 @@ def pipeline(
     if continuous:
         run_continuously(lake)
         return
+    if only_polled(datasets):
+        refine_polled(lake)
+        return
     selection = select(
         lake.settings,
         exchange=exchange,
@@ -91,21 +91,12 @@ def pipeline(
             counts.update(run(context, selection, landed))
 
 
-def run_continuously(lake: Lake) -> None:
-    """Keep silver and gold fresh until a signal comes; it extracts nothing: collectors do.
-
-    Raises:
-        KeyboardInterrupt: it was SIGINT.
-    """
-    with (
-        stopped_by_signals() as (stopping, signals),
-        open_context("pipeline", lake, writes=tuple(TABLES.values())) as context,
-    ):
+def refine_polled(lake: Lake) -> None:
+    """Bring what has landed to silver and gold; nothing is extracted, nothing to be certified."""
+    with open_context("pipeline", lake, writes=tuple(TABLES.values())) as context:
         context.tables.ensure(*STANDING)
-        passes = keep_fresh(context, stopping, lake.settings.continuous.interval_seconds)
-        log.info("stopped after passes=%d", passes)
-    if signal.SIGINT in signals:
-        raise KeyboardInterrupt
+        with recorded(context, "pipeline"):
+            refine(context)
 
 
 def run(context: Context, selection: Selection, extraction: Extraction) -> dict[str, int]:

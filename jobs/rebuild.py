@@ -28,6 +28,7 @@ from jobs.options import (
     Selection,
     Sets,
     Start,
+    segments_of,
     select,
 )
 from jobs.runs import recorded
@@ -37,7 +38,8 @@ from lake.clock import to_iso, to_millis
 from lake.errors import ExtractError, UsageError
 from lake.packs import names_below
 from lake.storage import Slice
-from lake.tables import GOLD_OHLCV, STANDING, TABLES
+from lake.tables import GOLD_OHLCV, SILVER_INDEX_PRICES, STANDING, TABLES
+from transform import index_minutes
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,8 @@ def rebuild(
     table: Annotated[
         str,
         typer.Option(
-            help="silver.trades, silver.agg_trades, gold.ohlcv, gold.funding_rates or"
-            " gold.mark_ohlcv."
+            help="silver.trades, silver.agg_trades, silver.index_prices, gold.ohlcv,"
+            " gold.funding_rates or gold.mark_ohlcv."
         ),
     ],
     env: Env = "replay",
@@ -87,8 +89,11 @@ def run(context: Context, table: str, selection: Selection) -> None:
         raise UsageError("a rebuild needs --start and --end")
     facts = {fact.table.name: fact for fact in silver.FACTS.values() if fact.in_ledger}
     derived = gold_of_perpetuals.DATASETS
+    if table == SILVER_INDEX_PRICES.name:
+        _rebuild_indexes(context, selection)
+        return
     if table not in (*facts, GOLD_OHLCV.name, *derived):
-        known = ", ".join([*facts, GOLD_OHLCV.name, *derived])
+        known = ", ".join([*facts, SILVER_INDEX_PRICES.name, GOLD_OHLCV.name, *derived])
         raise UsageError(f"'{table}' can't be rebuilt", hint=f"Tables that can: {known}.")
     if table in derived:
         held = held_of(context, selection, (derived[table],))
@@ -168,6 +173,44 @@ def _rebuild_prints(context: Context, fact: batches.Fact, selection: Selection) 
     log.info("rebuilt %s from %d bronze files", fact.table.name, len(files))
 
 
+def _rebuild_indexes(context: Context, selection: Selection) -> None:
+    """Parse what bronze holds around the window, gate it, and correct the minutes in the window.
+
+    Raises:
+        UsageError: bronze holds no index prices of the window.
+    """
+    fact = silver.FACTS["index_prices"]
+    of_indexes = [one for one in selection.segments if one.kind == "index"]
+    segments = of_indexes or segments_of("deribit", "index", None)
+    # a file is of many indexes, and a frame may lie in one that was opened before its minute
+    everything = replace(selection, segments=segments_of("deribit", "index", None))
+    files = sorted({name.file for name in bronze_of(context, fact.dataset, everything)})
+    if not files:
+        raise UsageError(
+            "bronze holds no index prices of this window",
+            hint="Land some with candlelake extract minute.",
+        )
+    with batches.parsed(context, fact, lines_of(context, files)) as batch:
+        batch.keep()
+        silver.gate_batch(context, fact, batch, OUTSIDE_A_STREAM)
+        found = batch.valid.select("exchange", "kind", "instrument").distinct().collect()
+        listings = sorted(
+            (row["exchange"], row["kind"], row["instrument"])
+            for row in found
+            if any(one.admits(row["instrument"]) for one in segments)
+        )
+        if listings:
+            rows = batch.valid.where(_window(selection, listings, of="minute"))
+            context.tables.ensure(fact.table)
+            context.tables.correct(
+                index_minutes.nearest(rows),
+                fact.table,
+                _window(selection, listings, of="minute", alias="t"),
+                [name for name in fact.table.schema.names if name not in LINEAGE],
+            )
+    log.info("rebuilt %s from %d bronze files", fact.table.name, len(files))
+
+
 def bronze_of(context: Context, dataset: str, selection: Selection) -> list[BronzeName]:
     """Return what bronze holds of a dataset that may have a row of the selection, by names."""
     start = to_millis(selection.start) if selection.start else 0
@@ -183,9 +226,16 @@ def bronze_of(context: Context, dataset: str, selection: Selection) -> list[Bron
 
 
 def _window(
-    selection: Selection, listings: Sequence[tuple[str, str, str]], *, alias: str = ""
+    selection: Selection,
+    listings: Sequence[tuple[str, str, str]],
+    *,
+    of: str = "trade_timestamp",
+    alias: str = "",
 ) -> str:
-    """Return the window of these listings as a predicate over the columns of `alias`."""
+    """Return the window of these listings as a predicate over the columns of `alias`.
+
+    `of` is the column of the rows' time.
+    """
     dot = f"{alias}." if alias else ""
     start, end = selection.start, selection.end
     assert start is not None and end is not None  # noqa: S101, PT018 - `run` has refused it
@@ -195,8 +245,8 @@ def _window(
         instruments=tuple(sorted({instrument for *_, instrument in listings})),
     )
     return (
-        f"{within.predicate(alias)} AND {dot}trade_timestamp >= TIMESTAMP'{to_iso(start)}'"
-        f" AND {dot}trade_timestamp < TIMESTAMP'{to_iso(end)}'"
+        f"{within.predicate(alias)} AND {dot}{of} >= TIMESTAMP'{to_iso(start)}'"
+        f" AND {dot}{of} < TIMESTAMP'{to_iso(end)}'"
     )
 
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from expectations import agg_trades, bronze, funding_rates, klines, mark_bars, trades
+from expectations import (
+    agg_trades,
+    bronze,
+    funding_rates,
+    index_prices,
+    klines,
+    mark_bars,
+    trades,
+)
 from expectations.facts import faultless
 from jobs import gates, ledger
 from jobs.batches import Fact, Parsed, Store, admitted, parsed, slice_of
@@ -22,11 +31,12 @@ from lake.tables import (
     OPS_SIGHTINGS,
     SILVER_AGG_TRADES,
     SILVER_FUNDING_RATES,
+    SILVER_INDEX_PRICES,
     SILVER_KLINES,
     SILVER_MARK_KLINES,
     SILVER_TRADES,
 )
-from transform import publications, sightings
+from transform import index_minutes, publications, sightings
 from transform.publications import Published, new_revisions
 
 log = logging.getLogger(__name__)
@@ -147,6 +157,18 @@ def _storing(published: Published) -> Store:
     return store
 
 
+def _store_nearest(
+    context: Context, fact: Fact, batch: Parsed, within: Slice, transaction: Transaction
+) -> None:
+    """Keep the price nearest to each minute's end; the same batch again changes nothing."""
+    del transaction
+    # the times of two sources are in two units
+    touched = replace(within, ids=None)
+    held = context.tables.read(fact.table).where(touched.predicate())
+    better = index_minutes.nearer(batch.valid, held)
+    context.tables.upsert(better, fact.table, touched.predicate("t"))
+
+
 FACTS: Mapping[str, Fact] = {
     fact.dataset: fact
     for fact in (
@@ -172,6 +194,14 @@ FACTS: Mapping[str, Fact] = {
             "exchange_timestamp",
             funding_rates.suite,
             _storing(publications.FUNDING_RATES),
+            in_ledger=False,
+        ),
+        Fact(
+            "index_prices",
+            SILVER_INDEX_PRICES,
+            "exchange_timestamp",
+            index_prices.suite,
+            _store_nearest,
             in_ledger=False,
         ),
         Fact("trades", SILVER_TRADES, "trade_seq", trades.suite, _store_prints, in_ledger=True),

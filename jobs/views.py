@@ -17,10 +17,11 @@ from lake.tables import (
     GOLD_OHLCV,
     OPS_CONTINUITY,
     OPS_WATERMARKS,
+    SILVER_INDEX_PRICES,
     SILVER_INSTRUMENTS,
     SILVER_KLINES,
 )
-from transform import filled, halts
+from transform import filled, halts, index_minutes
 
 #: What bars files were asked for and answered: identity, interval, source and the time between.
 LANDED = T.StructType(
@@ -56,6 +57,14 @@ def ohlcv_filled(context: Context, intervals: tuple[str, ...] | None = None) -> 
         for interval in intervals or context.settings.gold.bar_intervals
     ]
     return reduce(DataFrame.unionByName, parts)
+
+
+def missing_minutes(context: Context) -> DataFrame:
+    """Return `ops.missing_minutes`: the minutes for which an index has no price of any source."""
+    table = SILVER_INDEX_PRICES
+    if context.tables.exists(table):
+        return index_minutes.missing(context.tables.read(table))
+    return index_minutes.missing(local_frame(context.spark, [], table.schema))
 
 
 def published(context: Context) -> DataFrame:

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lake.errors import SettingsError
@@ -135,6 +143,27 @@ class Workers(Section):
     retry_seconds: int = Field(ge=0)
 
 
+class Minute(Section):
+    """What is polled on the clock, how often, and how long after an interval's end (seconds)."""
+
+    indexes: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+_[a-z0-9]+$")], ...]
+    #: exchange/kind/name
+    bars: tuple[Annotated[str, Field(pattern=r"^[^/]+/[^/]+/.+$")], ...]
+    interval_seconds: int = Field(ge=1, le=86_400)
+    delay_seconds: float = Field(ge=0)
+    attempts: int = Field(ge=1)
+    timeout_seconds: float = Field(gt=0)
+    backfill_minutes: int = Field(ge=0)
+
+    @field_validator("interval_seconds")
+    @classmethod
+    def _divides_a_day(cls, seconds: int) -> int:
+        """Refuse intervals that would not begin alike on each day."""
+        if 86_400 % seconds:
+            raise ValueError("an interval has to divide a day into equal parts")
+        return seconds
+
+
 class Window(Section):
     """What a run takes where no --start or --end is given; empty means since listing, until now."""
 
@@ -175,6 +204,7 @@ class Settings(BaseSettings):
     exchanges: Exchanges
     extract: Extract
     workers: Workers
+    minute: Minute
     window: Window
     bronze: Bronze
     gold: Gold

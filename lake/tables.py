@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import types as T  # noqa: N812
 
-from lake import schemas, schemas_of_perpetuals
+from lake import schemas, schemas_of_indexes, schemas_of_perpetuals
 
 COMMON = {
     "delta.deletedFileRetentionDuration": "interval 14 days",
@@ -90,6 +90,15 @@ SILVER_MARK_KLINES = Table(
     partitions=BY_DAY_AND_INSTRUMENT,
     statistics=("exchange", "kind", "bar_interval", "open_time"),
     properties={**COMMON, **FEED},
+    on_demand=True,
+)
+SILVER_INDEX_PRICES = Table(
+    "silver.index_prices",
+    schemas_of_indexes.INDEX_PRICES,
+    key=(*IDENTITY_KEY, "minute", "source", "price_source"),
+    partitions=BY_DAY_AND_INSTRUMENT,
+    statistics=("exchange", "kind", "minute", "price_source"),
+    properties=COMMON,
     on_demand=True,
 )
 SILVER_INSTRUMENTS = Table(
@@ -191,6 +200,7 @@ TABLES: Mapping[str, Table] = {
         SILVER_KLINES,
         SILVER_FUNDING_RATES,
         SILVER_MARK_KLINES,
+        SILVER_INDEX_PRICES,
         SILVER_INSTRUMENTS,
         GOLD_SOURCE_BARS,
         GOLD_OHLCV,

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from lake import bronze, schemas, schemas_of_perpetuals
+from lake import bronze, schemas, schemas_of_indexes, schemas_of_perpetuals
 from transform import envelopes, parsing, rows
 
 #: After every trade of the tests, where a test names no other moment.
@@ -20,6 +20,7 @@ SCHEMAS = {
     "klines": schemas.KLINES,
     "mark_klines": schemas_of_perpetuals.MARK_KLINES,
     "funding_rates": schemas_of_perpetuals.FUNDING_RATES,
+    "index_prices": schemas_of_indexes.INDEX_PRICES,
 }
 
 

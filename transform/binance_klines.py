@@ -133,7 +133,10 @@ def _tick() -> Column:
 
 def _forming() -> Column:
     end = F.unix_micros("close_time") + _tick()
-    forming = rows.forming(end, F.unix_micros("end_download_timestamp"))
+    # where the minute service asked, the exchange's own clock is told beside: ours may be off
+    told = F.get_json_object("request", "$.exchange_clock_ms").try_cast("bigint")
+    answered = F.coalesce(columns.micros(told), F.unix_micros("end_download_timestamp"))
+    forming = rows.forming(end, answered)
     return forming & ~archived() & F.col("text_is_sound")
 
 

@@ -15,6 +15,11 @@ EXCHANGE = "deribit"
 KINDS = ("future", "option", "spot", "future_combo", "option_combo")
 CHART = ("ticks", "open", "high", "low", "close", "volume", "cost")
 _RESULT = "result STRUCT<trades ARRAY<STRING>>, params STRUCT<data ARRAY<STRING>>"
+_INDEX_ANSWER = (
+    "result STRUCT<index_price: STRING, estimated_delivery_price: STRING>, usOut STRING,"
+    " params STRUCT<channel: STRING,"
+    " data: STRUCT<timestamp: STRING, price: STRING, index_name: STRING>>"
+)
 _CHART_RESULT = ", ".join(f"{name}: ARRAY<STRING>" for name in CHART)
 
 
@@ -58,6 +63,43 @@ def bars(answers: DataFrame) -> DataFrame:
             "object": exact_json.fields(F.col("element"), names),
             "payload": exact_json.restored(F.col("element")),
             "answered_at": F.col("answered_at").try_cast("bigint"),
+        }
+    )
+
+
+def index_prices(answers: DataFrame) -> DataFrame:
+    """Take answers and frames of index prices, one price each, with `object`: its values by name.
+
+    `time` is the frame's own, or when the server answered; `asked` is the index that was asked for,
+    `channel` the one that was listened to; `is_frame` tells the two apart.
+    """
+    parsed = _answers(answers).withColumns(
+        {
+            "answer": exact_json.fields(F.col("marked"), _INDEX_ANSWER),
+            "asked": F.get_json_object("request", "$.params.index_name"),
+        }
+    )
+    understood = F.col("answer.result").isNotNull() | F.col("answer.params.data").isNotNull()
+    exploded = envelopes.explode(
+        parsed,
+        exchange=EXCHANGE,
+        dataset="index_prices",
+        elements=F.when(understood, F.array("marked")),
+        fault=_fault(),
+    )
+    answer, data = "answer.result", "answer.params.data"
+    channel = F.substring_index("answer.params.channel", ".", -1)
+    return exploded.withColumns(
+        {
+            "object": F.struct(
+                F.coalesce(f"{data}.price", f"{answer}.index_price").alias("price"),
+                F.col(f"{answer}.estimated_delivery_price"),
+                F.coalesce(f"{data}.timestamp", "answer.usOut").alias("time"),
+                F.col(f"{data}.index_name"),
+            ),
+            "channel": channel,
+            "is_frame": F.col(data).isNotNull(),
+            "payload": exact_json.restored(F.col("element")),
         }
     )
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from transform import binance, binance_funding, deribit, deribit_funding
+from transform import binance, binance_funding, deribit, deribit_funding, deribit_index
 from transform.binance_klines import mark_klines
 
 Parser = Callable[[DataFrame, DataFrame], DataFrame]
@@ -28,6 +28,7 @@ PARSERS: Mapping[str, Mapping[str, Parser]] = MappingProxyType(
             "trades": deribit.trades,
             "klines": deribit.klines,
             "funding_rates": deribit_funding.funding_rates,
+            "index_prices": deribit_index.index_prices,
         },
     }
 )
@@ -44,7 +45,8 @@ def parse(
     """Parse envelopes into candidates of a dataset's silver table.
 
     Args:
-        dataset: `trades`, `agg_trades`, `klines`, `mark_klines` or `funding_rates`.
+        dataset: `trades`, `agg_trades`, `klines`, `mark_klines`, `funding_rates` or
+            `index_prices`.
         envelopes: as `transform.envelopes.read` returns them.
         instruments: rows of `silver.instruments`.
         exchanges: which exchanges the batch holds, where the caller knows; each one named is a

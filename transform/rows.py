@@ -115,6 +115,15 @@ def funding_rules() -> list[Fault]:
     ]
 
 
+def index_price_rules() -> list[Fault]:
+    """Return the rules of `silver.index_prices`, on the columns of its schema."""
+    return [
+        *_identity(),
+        *_timed("price_timestamp", "price_time"),
+        Fault(F.col("price") <= 0, "price_not_positive"),
+    ]
+
+
 def _odd_bar(length_micros: Column, grid_offset_micros: Column, tick: Column) -> list[Fault]:
     opened, closed = F.unix_micros("open_time"), F.unix_micros("close_time")
     highest, lowest = F.greatest("open", "close", "low"), F.least("open", "close", "high")

@@ -3,6 +3,9 @@
 The environment says which settings: CANDLELAKE_ENV, and any CANDLELAKE_ variable. A message is
 given back only after its chunk has landed and its follower is in the queue: a worker that is killed
 loses none, its message is delivered again after `workers.visibility_seconds`.
+
+The minute service has a queue of its own: `worker -Q candlelake.minute`, fed by
+`celery -A extract.queues.celery_app beat`.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from redis import Redis
 from extract.queues.celery_queue import NAME, application, send
 from extract.queues.handling import Equipment, handle
 from extract.queues.ledger import RunLedger
+from extract.queues.minute_beat import BAR, INDEX, beat_schedule
+from extract.queues.minute_polls import Polls
 from lake.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -37,7 +42,14 @@ def _redis() -> Redis:
     return Redis.from_url(_settings().workers.redis_url)
 
 
+@cache
+def _polls() -> Polls:
+    return Polls(_settings(), _equipment().store)
+
+
 app = application(_settings().workers.redis_url, _settings().workers.visibility_seconds)
+# the schedule is all settings and clock: beat needs no file to remember it by
+app.conf.update(beat_schedule=beat_schedule(_settings()), beat_scheduler="celery.beat:Scheduler")
 
 
 @app.task(name=NAME, bind=True, max_retries=None)  # type: ignore[untyped-decorator]
@@ -61,3 +73,15 @@ def land_chunk(task: Task, text: str) -> None:
     elif not run.is_sent(following):
         send(app, following)
         run.sent(following)
+
+
+@app.task(name=INDEX)  # type: ignore[untyped-decorator]
+def poll_index(name: str) -> None:
+    """Land the price of an index for the interval that is due; what fails is told in the log."""
+    _polls().index(name)
+
+
+@app.task(name=BAR)  # type: ignore[untyped-decorator]
+def poll_bar(instrument: str) -> None:
+    """Land the newest bar of `exchange/kind/name`; what fails is told, and left to the next."""
+    _polls().bar(instrument)

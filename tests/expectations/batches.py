@@ -151,6 +151,21 @@ SETTLEMENT = {
     "year": 2024,
     "month": 1,
 }
+INDEX_PRICE = {
+    **LINEAGE,
+    **DAY,
+    "exchange": "deribit",
+    "kind": "index",
+    "instrument": "btc_usd",
+    "instrument_uid": "btc_usd",
+    "minute": datetime(2024, 1, 1, 23, 59, tzinfo=UTC),
+    "price": Decimal("42283.58"),
+    "estimated_delivery_price": Decimal("42283.58"),
+    "price_timestamp": datetime(2024, 1, 2, 0, 0, 0, 500000, tzinfo=UTC),
+    "exchange_timestamp": 1704153600500000,
+    "timestamp_source": "server_answer_time",
+    "price_source": "get_index_price",
+}
 MARK_BAR = {name: value for name, value in KLINE.items() if "volume" not in name}
 MARK_CANDLE = {
     **{name: CANDLE[name] for name in (*IDENTITY, "bar_interval", "bar_start", "bar_end")},

@@ -16,6 +16,7 @@ from expectations import (
     bronze,
     facts,
     funding_rates,
+    index_prices,
     instruments,
     klines,
     mark_bars,
@@ -23,7 +24,7 @@ from expectations import (
     trades,
 )
 from expectations.rules import Suite, admitting
-from lake import schemas, schemas_of_perpetuals
+from lake import schemas, schemas_of_indexes, schemas_of_perpetuals
 
 pytestmark = [
     pytest.mark.spark,
@@ -57,6 +58,7 @@ CASES = {
     "settlements": Case(
         funding_rates.settlements(), schemas_of_perpetuals.SETTLEMENTS, b.SETTLEMENT
     ),
+    "index_prices": Case(index_prices.suite(), schemas_of_indexes.INDEX_PRICES, b.INDEX_PRICE),
     "mark_klines": Case(
         mark_bars.suite(reduced=True), schemas_of_perpetuals.MARK_KLINES, b.MARK_BAR
     ),
@@ -184,6 +186,27 @@ BREAKS["funding_rates"] = [
     ("funding_rate_below_one", {"funding_rate": Decimal("-1.01")}),
     ("funding_interval_plausible", {"funding_interval_hours": 25}),
     ("prices_above_zero", {"mark_price": Decimal(0)}),
+]
+LISTENED = {"price_source": "deribit_price_index", "timestamp_source": "exchange"}
+BREAKS["index_prices"] = [
+    *PROVENANCE,
+    ("required_columns_present", {"price": None}),
+    ("kind_known", {"kind": "future"}),
+    ("price_source_known", {"price_source": "guess"}),
+    ("timestamp_source_agrees_with_price_source", {"timestamp_source": "exchange"}),
+    (
+        "price_timestamp_plausible",
+        {"price_timestamp": TOO_NEW, "minute": b.CHECKED_AT, "day": 3},
+    ),
+    ("minute_on_the_minute", {"minute": datetime(2024, 1, 1, 23, 59, 0, 250, tzinfo=UTC)}),
+    ("price_stands_for_its_minute", {"minute": datetime(2024, 1, 2, tzinfo=UTC), "day": 2}),
+    ("price_stands_for_its_minute", LISTENED),
+    ("price_above_zero", {"price": Decimal(0)}),
+    ("estimated_delivery_price_above_zero", {"estimated_delivery_price": Decimal(0)}),
+    (
+        "polled_within_half_a_minute",
+        {"price_timestamp": datetime(2024, 1, 2, 0, 0, 31, tzinfo=UTC)},
+    ),
 ]
 BREAKS["settlements"] = [
     ("required_columns_present", {"is_disputed": None}),

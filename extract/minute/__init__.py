@@ -1,0 +1,1 @@
+"""The minute service: index prices and newest bars, on the clock of the exchange."""

@@ -62,12 +62,8 @@ def pipeline(
     Example: ./spark-submit.sh pipeline --start 2024-01-01 --end 2024-01-02
     """
     lake = open_lake(env, sets or ())
-    if continuous:
-        run_continuously(lake)
-        return
-    if only_polled(datasets):
-        refine_polled(lake)
-        return
+    if continuous or only_polled(datasets):
+        return run_continuously(lake) if continuous else refine_polled(lake)
     selection = select(
         lake.settings,
         exchange=exchange,
@@ -89,6 +85,7 @@ def pipeline(
             if isinstance(landed, CandlelakeError):
                 raise landed
             counts.update(run(context, selection, landed))
+    return None
 
 
 def refine_polled(lake: Lake) -> None:

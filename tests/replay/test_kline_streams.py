@@ -52,7 +52,7 @@ def test_bar_is_sent_every_two_seconds_and_once_when_closed(engine: Engine) -> N
 
 def test_closed_bars_follow_from_the_trades_over_rest() -> None:
     with live("2025-03-25T23:06:59Z", speed=60) as exchange:
-        heard = listen(f"{exchange.urls.spot}/ws/btcusdt@kline_1m", 61)
+        heard = listen(exchange, f"{exchange.urls.spot}/ws/btcusdt@kline_1m", 61)
         ask = Asking(exchange.urls)
         rows = ask.spot("klines", symbol="BTCUSDT", interval="1m", limit=1000)
         minute: dict[str, Any] = {"symbol": "BTCUSDT", "limit": 1000}
@@ -85,8 +85,9 @@ def test_recorded_hour_equals_the_bar_made_of_its_trades(engine: Engine) -> None
 
 @pytest.mark.parametrize(("segment", "symbol"), [(USDM, "BTCUSDT"), (COINM, "BTCUSD_PERP")])
 @pytest.mark.parametrize("interval", ["1m", "5m"])
-def test_futures_bars_are_those_of_rest(segment: str, symbol: str, interval: str) -> None:
-    engine = Engine(Rules())
+def test_futures_bars_are_those_of_rest(
+    engine: Engine, segment: str, symbol: str, interval: str
+) -> None:
     stream = f"{symbol.lower()}@kline_{interval}"
     messages = sent(engine, segment, stream, WINDOW_START, WINDOW_START + 14 * MINUTE)
     venue = engine.futures[segment].tapes[symbol]

@@ -72,7 +72,9 @@ def test_closed_bars_follow_from_the_trades_over_rest() -> None:
 def test_recorded_hour_equals_the_bar_made_of_its_trades(engine: Engine) -> None:
     midnight = to_millis(datetime(2024, 1, 1, tzinfo=UTC))
     asked = ("klines", "BTCUSDT", "1h")
-    made = engine.spot.bars["BTCUSDT"].bar(60 * MINUTE, midnight, midnight + 60 * MINUTE - 1)
+    made = engine.binance.spot.bars["BTCUSDT"].bar(
+        60 * MINUTE, midnight, midnight + 60 * MINUTE - 1
+    )
     with live("2024-01-01T01:30:00Z") as exchange:
         rows = Asking(exchange.urls).spot(asked[0], symbol=asked[1], interval=asked[2], limit=2)
 
@@ -90,7 +92,7 @@ def test_futures_bars_are_those_of_rest(
 ) -> None:
     stream = f"{symbol.lower()}@kline_{interval}"
     messages = sent(engine, segment, stream, WINDOW_START, WINDOW_START + 14 * MINUTE)
-    venue = engine.futures[segment].tapes[symbol]
+    venue = engine.binance.futures[segment].tapes[symbol]
     rows = venue.klines(interval, to_millis(datetime(2024, 8, 9, 0, 15, tzinfo=UTC)))
 
     closed = {one["k"]["t"]: as_row(one["k"]) for one in messages if one["k"]["x"]}

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from extract.replay.exchange import ReplayExchange
 from tests.replay.asking import Asking
@@ -165,3 +167,21 @@ def test_two_clients_hear_the_same_bytes() -> None:
             heard.append(talk(exchange.urls.spot + url, conversation))
 
     assert heard[0] == heard[1]
+
+
+def test_who_comes_back_is_sent_nothing_of_the_time_away() -> None:
+    async def conversation(futures: Socket) -> list[Any]:
+        await ask(futures, method="LIST_SUBSCRIPTIONS", id=0)
+        release(exchange)
+        url = f"{exchange.urls.spot}/ws/btcusdt@trade"
+        firsts = []
+        for _ in range(2):
+            async with ClientSession() as session, session.ws_connect(url) as spot:
+                firsts.append(exact(await spot.receive()))
+            await asyncio.sleep(0.5)
+        return firsts
+
+    with live(RECORDED) as exchange:
+        first, second = talk(f"{exchange.urls.usdm}/ws", conversation)
+
+    assert second["T"] - first["T"] > 5_000

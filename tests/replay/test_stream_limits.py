@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import socket
+import time
+from collections import defaultdict
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
+from extract.replay.busy.tape import BUSY_START, Busy
 from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
+from extract.replay.exchange_clock import Live
 from extract.replay.streams.rules import StreamRules
 from tests.replay.listening import Heard, Socket, Watch, ask, exact, hear_out, talk
 
@@ -161,3 +167,49 @@ def test_deribit_holds_so_many_connections_at_once(watch: Watch) -> None:
         pytest.raises(WSServerHandshakeError, match="429"),
     ):
         talk(f"{exchange.urls.deribit}/ws/api/v2", conversation)
+
+
+def test_client_that_does_not_read_is_cut_off() -> None:
+    busy = Busy(instruments=1, trades_per_second=100_000)
+    rules = Rules(live=Live(BUSY_START), busy=busy, streams=StreamRules(buffer_bytes=500_000))
+    with ReplayExchange(rules) as exchange:
+        client = opened(f"{exchange.urls.spot}/ws/busy000usdt@trade")
+        time.sleep(1.5)
+        is_cut, until = False, time.monotonic() + 5
+        while not is_cut and time.monotonic() < until:
+            try:
+                is_cut = not client.recv(1 << 20)
+            except ConnectionResetError:
+                is_cut = True
+        client.close()
+
+    assert is_cut
+
+
+def test_busy_exchange_keeps_up_with_a_client_that_reads() -> None:
+    busy = Busy(instruments=20, trades_per_second=25_000)
+    ids: dict[str, list[int]] = defaultdict(list)
+
+    async def conversation(socket: Socket) -> None:
+        for _ in range(20_000):
+            message = exact(await socket.receive())
+            ids[message["stream"]].append(message["data"]["t"])
+
+    with ReplayExchange(Rules(live=Live(BUSY_START), busy=busy)) as exchange:
+        streams = "/".join(f"{name.lower()}@trade" for name in busy.symbols)
+        talk(f"{exchange.urls.spot}/stream?streams={streams}", conversation)
+
+    assert len(ids) == 20
+    for numbers in ids.values():
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def opened(url: str) -> socket.socket:
+    """Return a websocket as a bare socket, of which nothing is read."""
+    parts = urlsplit(url)
+    client = socket.create_connection((parts.hostname, parts.port), timeout=10)
+    head = f"GET {parts.path} HTTP/1.1\r\nHost: here\r\n"
+    head += "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    client.sendall((head + key).encode())
+    return client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from decimal import Decimal
 from typing import Protocol
 
 from extract.replay.engine import Engine
@@ -13,6 +14,8 @@ from extract.replay.streams.binance_sources import binance_source
 from extract.replay.streams.connection import Connection
 from extract.replay.streams.deribit_sources import deribit_source
 from extract.replay.streams.source import Source
+
+SLICE_SECONDS = Decimal("0.05")
 
 
 class Keeper(Protocol):
@@ -78,21 +81,31 @@ class Pacer:
 
     async def _turn_on(self) -> None:
         while True:
-            self.turn()
-            await asyncio.sleep(self._engine.rules.streams.tick_seconds)
+            is_behind = self.turn()
+            await asyncio.sleep(0 if is_behind else self._engine.rules.streams.tick_seconds)
 
-    def turn(self) -> None:
-        """Send everything that has happened since the last turn."""
-        for segment in {connection.segment for connection in self._connections}:
+    def turn(self) -> bool:
+        """Send what has happened since the last turn; return whether some is left for the next.
+
+        After a stall there is much to send: in slices, it finds clients that have read the last.
+        """
+        is_behind = False
+        slice_ms = self._engine.clocks.millis_in(SLICE_SECONDS)
+        # a segment that nobody listened to begins anew: what it left out is never sent
+        sent_until, self._sent_until = self._sent_until, {}
+        for segment in dict.fromkeys(connection.segment for connection in self._connections):
             now = self._engine.clocks.instant(segment).millis
-            after = self._sent_until.get(segment, now)
-            self._sent_until[segment] = now
-            if now > after:
-                self._publish(segment, after, now)
+            after = sent_until.get(segment, now)
+            until = min(now, after + slice_ms)
+            self._sent_until[segment] = until
+            is_behind |= until < now
+            if until > after:
+                self._publish(segment, after, until)
         for connection, keeper in list(self._connections.items()):
             if not connection.is_closed:
                 keeper.turn()
                 connection.flush()
+        return is_behind
 
     def _publish(self, segment: str, after: int, until: int) -> None:
         takers: defaultdict[str, list[Connection]] = defaultdict(list)

@@ -211,6 +211,35 @@ def test_busy_exchange_keeps_up_with_a_client_that_reads() -> None:
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def test_stall_of_the_exchange_cuts_nobody_off(watch: Watch) -> None:
+    busy = Busy(instruments=1, trades_per_second=100_000)
+    rules = Rules(
+        live=Live(BUSY_START), busy=busy, seconds=watch, streams=StreamRules(buffer_bytes=4_000_000)
+    )
+    with ReplayExchange(rules) as exchange:
+        client = opened(f"{exchange.urls.spot}/ws/busy000usdt@trade")
+        assert client.recv(4096).startswith(b"HTTP/1.1 101")
+        time.sleep(0.3)
+        watch.seconds += 1
+        came = 0
+        while came < 99_000 and (piece := client.recv(1 << 20)):
+            came += piece.count(b'"e":"trade"')
+        client.close()
+
+    assert came >= 99_000
+
+
+def test_answer_may_be_longer_than_a_short_frame(watch: Watch) -> None:
+    names = [f"{'a' * 80}{number}@trade" for number in range(1000)]
+
+    async def conversation(socket: Socket) -> Any:
+        await ask(socket, method="SUBSCRIBE", params=names, id=1)
+        return await ask(socket, method="LIST_SUBSCRIPTIONS", id=2)
+
+    with limited(watch) as exchange:
+        assert talk(f"{exchange.urls.spot}/ws", conversation)["result"] == names
+
+
 def opened(url: str) -> socket.socket:
     """Return a websocket as a bare socket, of which nothing is read."""
     parts = urlsplit(url)

@@ -81,15 +81,15 @@ class Pacer:
 
     async def _turn_on(self) -> None:
         while True:
-            is_behind = self.turn()
-            await asyncio.sleep(0 if is_behind else self._engine.rules.streams.tick_seconds)
+            self.turn()
+            await asyncio.sleep(self._engine.rules.streams.tick_seconds)
 
-    def turn(self) -> bool:
-        """Send what has happened since the last turn; return whether some is left for the next.
+    def turn(self) -> None:
+        """Send what has happened since the last turn.
 
-        After a stall there is much to send: in slices, it finds clients that have read the last.
+        After a stall there is much to send: in slices, a turn each, it finds clients that have
+        read the one before, and does not look like a client that reads nothing.
         """
-        is_behind = False
         slice_ms = self._engine.clocks.millis_in(SLICE_SECONDS)
         # a segment that nobody listened to begins anew: what it left out is never sent
         sent_until, self._sent_until = self._sent_until, {}
@@ -98,14 +98,12 @@ class Pacer:
             after = sent_until.get(segment, now)
             until = min(now, after + slice_ms)
             self._sent_until[segment] = until
-            is_behind |= until < now
             if until > after:
                 self._publish(segment, after, until)
         for connection, keeper in list(self._connections.items()):
             if not connection.is_closed:
                 keeper.turn()
                 connection.flush()
-        return is_behind
 
     def _publish(self, segment: str, after: int, until: int) -> None:
         takers: defaultdict[str, list[Connection]] = defaultdict(list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 from collections.abc import Coroutine
@@ -116,4 +117,6 @@ def process_driver() -> AiohttpDriver:
 @lru_cache(maxsize=1)
 def _driver_of(process: int) -> AiohttpDriver:
     del process
-    return AiohttpDriver()
+    driver = AiohttpDriver()
+    atexit.register(driver.close)
+    return driver

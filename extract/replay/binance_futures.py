@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
-from functools import cached_property, lru_cache
 
 from extract.replay import binance_parameters as ask
 from extract.replay.answer import Answer, Query, json_answer
 from extract.replay.binance_futures_symbols import exchange_information
 from extract.replay.binance_parameters import RefusalError
-from extract.replay.futures_bars import EIGHT_PLACES, INTERVAL_MILLIS, base_quantity, klines
+from extract.replay.contract_tape import FuturesTape
+from extract.replay.futures_bars import EIGHT_PLACES, base_quantity
 from extract.replay.futures_tape import (
     AGGREGATE_SPAN,
     Contract,
     FuturesAggregate,
     FuturesTrade,
-    aggregates,
-    generate,
 )
+from extract.replay.made_bar import INTERVAL_MILLIS
 from extract.replay.perpetual_tape import (
     funding_row,
-    mark_bars,
-    mark_minutes,
-    mark_row,
     settlements,
 )
 from extract.replay.trade_tape import TradeRow, TradeTape
@@ -37,58 +32,21 @@ CENT = Decimal("0.01")
 WEIGHTS = {"/trades": 5, "/historicalTrades": 200, "/aggTrades": 20, "/fundingRate": 0}
 
 
-class FuturesTape:
-    """The generated trades, aggregates and bars of one contract, made when first asked for."""
-
-    def __init__(self, contract: Contract, seed: int) -> None:
-        self.contract = contract
-        self._seed = seed
-        self.klines = lru_cache(maxsize=len(INTERVAL_MILLIS))(self._klines)
-        self.mark_klines = lru_cache(maxsize=len(INTERVAL_MILLIS))(self._mark_klines)
-
-    @cached_property
-    def trades(self) -> list[FuturesTrade]:
-        """Every trade, by id."""
-        return generate(self.contract, self._seed)
-
-    @cached_property
-    def aggregates(self) -> list[FuturesAggregate]:
-        """Every aggregate, by id."""
-        return aggregates(self.trades, self.contract.first_id // 2)
-
-    @cached_property
-    def _trade_times(self) -> list[int]:
-        return [trade.time for trade in self.trades]
-
-    @cached_property
-    def _aggregate_times(self) -> list[int]:
-        return [aggregate.time for aggregate in self.aggregates]
-
-    def trades_between(self, after_ms: int, until_ms: int) -> list[FuturesTrade]:
-        """Return the trades of (after, until]."""
-        first = bisect_right(self._trade_times, after_ms)
-        return self.trades[first : bisect_right(self._trade_times, until_ms)]
-
-    def aggregates_between(self, after_ms: int, until_ms: int) -> list[FuturesAggregate]:
-        """Return the aggregates of (after, until], by the time of their first trade."""
-        first = bisect_right(self._aggregate_times, after_ms)
-        return self.aggregates[first : bisect_right(self._aggregate_times, until_ms)]
-
-    def _klines(self, interval: str, now_ms: int) -> list[list[object]]:
-        return klines(self.contract, self.trades, interval, now_ms)
-
-    def _mark_klines(self, interval: str, now_ms: int) -> list[list[object]]:
-        length = INTERVAL_MILLIS[interval]
-        minutes = mark_minutes(self.contract, self._seed, now_ms)
-        return [mark_row(bar, length) for bar in mark_bars(minutes, length)]
-
-
 class BinanceFutures:
-    """One of the two futures venues; `prefix` is `/fapi/v1` or `/dapi/v1`."""
+    """One of the two futures venues; `prefix` is `/fapi/v1` or `/dapi/v1`.
+
+    `listed` are more contracts, which others answer for.
+    """
 
     def __init__(
-        self, prefix: str, contracts: Mapping[str, Contract], seed: int, weight_limit: int
+        self,
+        prefix: str,
+        contracts: Mapping[str, Contract],
+        seed: int,
+        weight_limit: int,
+        listed: Mapping[str, Contract] | None = None,
     ) -> None:
+        self._listed = {**contracts, **(listed or {})}
         self._prefix = prefix
         self._coin_margined = prefix == "/dapi/v1"
         self._weight_limit = weight_limit
@@ -127,7 +85,7 @@ class BinanceFutures:
         return answer.with_headers({"X-Replay-Generated": f"seed={self._seed}"})
 
     def _exchange_info(self, query: Query) -> Answer:
-        contracts = [tape.contract for tape in self.tapes.values()]
+        contracts = self._listed.values()
         return json_answer(exchange_information(query.now.millis, self._weight_limit, contracts))
 
     def _tape(self, query: Query) -> FuturesTape:

@@ -58,6 +58,32 @@ def test_a_bar_keeps_all_its_fields(spark: SparkSession) -> None:
     assert (row["year"], row["month"], row["day"]) == (2020, 1, 1)
 
 
+def test_the_exchanges_clock_where_it_is_told_says_which_bar_is_forming(
+    spark: SparkSession,
+) -> None:
+    """Ours may be off by more than the minute service's delay, either way."""
+    start, end = BAR[0], BAR[6] + 1
+    asked = [
+        (end - 1, datetime(2020, 1, 1, 0, 1, 30, tzinfo=UTC)),
+        (end, datetime(2020, 1, 1, 0, 0, 30, tzinfo=UTC)),
+    ]
+    lines = [
+        _line(
+            _bar(at8=told - start),
+            request={**MINUTE, "exchange_clock_ms": told},
+            end_download_timestamp=ours,
+            knowledge_timestamp=ours,
+            sequence=place,
+        )
+        for place, (told, ours) in enumerate(asked, start=1)
+    ]
+
+    valid, rejected = parsed(spark, "klines", *lines)
+
+    assert rejected == []
+    assert [row["trade_count"] for row in valid] == [end - start]
+
+
 def test_the_forming_bar_is_left_out_until_it_has_ended(spark: SparkSession) -> None:
     ended = datetime(2020, 1, 1, 0, 1, 0, 0, tzinfo=UTC)
     before = datetime(2020, 1, 1, 0, 0, 59, 999999, tzinfo=UTC)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from extract.replay.deribit_market import index_price
+from extract.replay.streams.deribit_market_sources import IndexPrice
 from lake.schemas_of_indexes import INDEX_PRICES
 from tests.rows import line, parsed, refused
 from tests.transform.frames import frame, records
@@ -134,6 +136,23 @@ def test_a_frame_of_another_index_and_a_negative_price_are_refused(spark: SparkS
         ["answer_is_an_error"],
         ["answer_not_understood"],
     ]
+
+
+def test_frames_as_the_replay_exchange_sends_them_are_whole(spark: SparkSession) -> None:
+    until = ANSWERED // 1000
+    frames = IndexPrice("deribit_price_index.btc_usd", "btc_usd").payloads(until - 65_000, until)
+    lines = [
+        line(frame, **{**OF, "instrument": "btc_usd", "mode": "live", "status": 0}, sequence=place)
+        for place, frame in enumerate(frames, start=1)
+    ]
+
+    valid, rejected = parsed(spark, "index_prices", *lines)
+
+    assert rejected == []
+    assert [row["price"] for row in valid] == [
+        index_price("btc_usd", row["exchange_timestamp"]) for row in valid
+    ]
+    assert [row["minute"].minute for row in valid].count(4) == 60
 
 
 def row(seconds: int, price: int, source: str = "live", **named: Any) -> dict[str, Any]:

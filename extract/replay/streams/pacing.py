@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from decimal import Decimal
 from typing import Protocol
@@ -14,6 +15,8 @@ from extract.replay.streams.binance_sources import binance_source
 from extract.replay.streams.connection import Connection
 from extract.replay.streams.deribit_sources import deribit_source
 from extract.replay.streams.source import Source
+
+log = logging.getLogger(__name__)
 
 SLICE_SECONDS = Decimal("0.05")
 
@@ -46,6 +49,7 @@ class Pacer:
         if self._turning is None:
             self._sent_until.clear()
             self._turning = asyncio.create_task(self._turn_on())
+            self._turning.add_done_callback(self._stopped)
         self._connections[connection] = keeper
 
     def remove(self, connection: Connection) -> None:
@@ -78,6 +82,13 @@ class Pacer:
                 else binance_source(self._engine, *key)
             )
         return self._sources[key]
+
+    def _stopped(self, turning: asyncio.Task[None]) -> None:
+        """Say what has stopped the turns, and drop those who would wait for more in vain."""
+        if not turning.cancelled() and turning.exception() is not None:
+            log.error("the replay exchange's streams have stopped", exc_info=turning.exception())
+            self._turning = None
+            self.hang_up()
 
     async def _turn_on(self) -> None:
         while True:

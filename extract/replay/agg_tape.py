@@ -96,6 +96,14 @@ class AggPart:
         piece = self._raw[cut:end]
         return self._rows(piece[:-1].split(b"\n")[-limit:] if piece else [])
 
+    def between(self, after_ms: int, until_ms: int) -> list[tuple[list[bytes], int]]:
+        """Return the cells of the rows of (after, until], each row with its time in ms."""
+        bounds = Bounds(start_micros=(after_ms + 1) * 1000, end_micros=until_ms * 1000 + 999)
+        start, end = self.span(bounds)
+        units = 1000 // self._micros_per_unit
+        rows = [line.split(b",") for line in self._raw[start:end].splitlines()]
+        return [(cells, int(cells[TIME_COLUMN]) // units) for cells in rows]
+
     def _rows(self, lines: list[bytes]) -> Rows:
         return Rows(lines, self._micros_per_unit)
 

@@ -22,6 +22,8 @@ class Query:
         headers: lower-case names.
         now: the segment's clock.
         body: the request's own body, empty for GET.
+        horizon: where the clock runs, the moment after which nothing has happened yet; None where
+            it stands still, and all that is held may be served. A skewed clock leaves it alone.
     """
 
     segment: str
@@ -30,6 +32,12 @@ class Query:
     headers: Mapping[str, str]
     now: Instant
     body: bytes = b""
+    horizon: Instant | None = None
+
+    @property
+    def known_ms(self) -> int:
+        """The last millisecond of which the exchange knows anything."""
+        return (self.horizon or self.now).millis
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from functools import cached_property, lru_cache
@@ -12,6 +13,7 @@ from extract.replay.binance_futures_symbols import exchange_information
 from extract.replay.binance_parameters import RefusalError
 from extract.replay.futures_bars import EIGHT_PLACES, INTERVAL_MILLIS, base_quantity, klines
 from extract.replay.futures_tape import (
+    AGGREGATE_SPAN,
     Contract,
     FuturesAggregate,
     FuturesTrade,
@@ -41,8 +43,8 @@ class FuturesTape:
     def __init__(self, contract: Contract, seed: int) -> None:
         self.contract = contract
         self._seed = seed
-        self.klines = lru_cache(maxsize=None)(self._klines)
-        self.mark_klines = lru_cache(maxsize=None)(self._mark_klines)
+        self.klines = lru_cache(maxsize=len(INTERVAL_MILLIS))(self._klines)
+        self.mark_klines = lru_cache(maxsize=len(INTERVAL_MILLIS))(self._mark_klines)
 
     @cached_property
     def trades(self) -> list[FuturesTrade]:
@@ -53,6 +55,24 @@ class FuturesTape:
     def aggregates(self) -> list[FuturesAggregate]:
         """Every aggregate, by id."""
         return aggregates(self.trades, self.contract.first_id // 2)
+
+    @cached_property
+    def _trade_times(self) -> list[int]:
+        return [trade.time for trade in self.trades]
+
+    @cached_property
+    def _aggregate_times(self) -> list[int]:
+        return [aggregate.time for aggregate in self.aggregates]
+
+    def trades_between(self, after_ms: int, until_ms: int) -> list[FuturesTrade]:
+        """Return the trades of (after, until]."""
+        first = bisect_right(self._trade_times, after_ms)
+        return self.trades[first : bisect_right(self._trade_times, until_ms)]
+
+    def aggregates_between(self, after_ms: int, until_ms: int) -> list[FuturesAggregate]:
+        """Return the aggregates of (after, until], by the time of their first trade."""
+        first = bisect_right(self._aggregate_times, after_ms)
+        return self.aggregates[first : bisect_right(self._aggregate_times, until_ms)]
 
     def _klines(self, interval: str, now_ms: int) -> list[list[object]]:
         return klines(self.contract, self.trades, interval, now_ms)
@@ -129,7 +149,7 @@ class BinanceFutures:
         )
 
     def _rows(self, tape: FuturesTape, query: Query, reach: int) -> TradeTape:
-        oldest, newest = query.now.millis - reach, query.now.millis
+        oldest, newest = query.known_ms - reach, query.known_ms
         held = (trade for trade in tape.trades if oldest <= trade.time <= newest)
         return TradeTape([_trade_row(tape.contract, trade) for trade in held])
 
@@ -142,8 +162,10 @@ class BinanceFutures:
         if start is not None and end is not None and end - start > HOUR:
             raise RefusalError(-1127, "More than 1 hours between startTime and endTime.")
         limit = ask.strict_limit(query.parameters, default=500, most=1000)
-        earliest = max(start or 0, query.now.millis - AGG_TRADES_REACH)
-        latest = query.now.millis if end is None else min(end, query.now.millis)
+        earliest = max(start or 0, query.known_ms - AGG_TRADES_REACH)
+        # one that still fills is not published
+        newest = query.known_ms - AGGREGATE_SPAN
+        latest = newest if end is None else min(end, newest)
         held = [a for a in tape.aggregates if earliest <= a.time <= latest]
         held = [a for a in held if first_id is None or a.agg_id >= first_id]
         from_the_end = first_id is None and start is None
@@ -164,7 +186,7 @@ class BinanceFutures:
             _refuse_long_window(start, end)
         if interval not in INTERVAL_MILLIS:
             return json_answer([])
-        bars = [b for b in tape(interval, query.now.millis) if _opened_in(b, start, end)]
+        bars = [b for b in tape(interval, query.known_ms) if _opened_in(b, start, end)]
         from_the_end = self._coin_margined or start is None
         return json_answer(bars[-limit:] if from_the_end else bars[:limit])
 
@@ -175,8 +197,8 @@ class BinanceFutures:
         start, end = _window(query.parameters)
         rows = [
             funding_row(contract.symbol, one)
-            for one in settlements(contract, self._seed, query.now.millis)
-            if one.time <= query.now.millis and _within(one.time, start, end)
+            for one in settlements(contract, self._seed, query.known_ms)
+            if one.time <= query.known_ms and _within(one.time, start, end)
         ]
         return json_answer(rows[-limit:] if start is None else rows[:limit])
 

@@ -14,6 +14,7 @@ from extract.replay.answer import JSON, Answer, Query, json_answer
 from extract.replay.bar_tape import BarTape, in_micros
 from extract.replay.binance_parameters import RefusalError
 from extract.replay.binance_spot_symbols import SYMBOLS, exchange_information
+from extract.replay.exchange_clock import Instant
 from extract.replay.trade_tape import TradeTape, recorded_trades, time_in_micros
 
 # Weights of 2025: binance-spot-api-docs, rest-api.md.
@@ -40,6 +41,17 @@ class SpotTapes:
         """Return the aggregate trades held of a symbol."""
         held = [r for r in recordings.CATALOGUE if (r.dataset, r.symbol) == ("aggTrades", symbol)]
         return AggTape([self._loader(recording) for recording in held])
+
+    def agg_rows(self, symbol: str, after_ms: int, until_ms: int) -> list[tuple[list[bytes], int]]:
+        """Return the archive's cells of the aggregates of (after, until], each with its ms."""
+        found = []
+        for recording in recordings.CATALOGUE:
+            if (recording.dataset, recording.symbol) != ("aggTrades", symbol):
+                continue
+            # a day of aggregates takes a second to open, so only what the window touches is opened
+            if recording.touches(after_ms, until_ms):
+                found += self._open_agg_part(recording).between(after_ms, until_ms)
+        return found
 
     def trades(self, symbol: str) -> TradeTape:
         """Return the single trades held of a symbol."""
@@ -82,7 +94,7 @@ class BinanceSpot:
     """The venue: one method a path."""
 
     def __init__(self, tapes: SpotTapes, weight_limit: int) -> None:
-        self._tapes = tapes
+        self.tapes = tapes
         self._weight_limit = weight_limit
         self._routes: Mapping[str, Callable[[Query], Answer]] = {
             "/api/v3/ping": lambda _: json_answer({}),
@@ -118,14 +130,14 @@ class BinanceSpot:
         bounds = Bounds(
             first_id=ask.integer(query.parameters, "fromId"),
             start_micros=ask.start_micros(query.parameters),
-            end_micros=ask.end_micros(query.parameters),
+            end_micros=_earlier(ask.end_micros(query.parameters), query.horizon),
         )
-        timed = bounds.start_micros is not None or bounds.end_micros is not None
+        timed = "startTime" in query.parameters or "endTime" in query.parameters
         if bounds.first_id is not None and timed:
             raise RefusalError(-1128, "Combination of optional parameters invalid.")
         limit = ask.clamped_limit(query.parameters, default=500, most=1000)
         newest = bounds.first_id is None and bounds.start_micros is None
-        pieces = self._tapes.agg_trades(symbol).page(bounds, limit, newest=newest)
+        pieces = self.tapes.agg_trades(symbol).page(bounds, limit, newest=newest)
         micros = _wants_micros(query)
         return Answer(
             b"[" + b",".join([rows.to_json(micros=micros) for rows in pieces]) + b"]", 200, JSON
@@ -134,7 +146,8 @@ class BinanceSpot:
     def _trades(self, query: Query) -> Answer:
         symbol = ask.symbol_of(query.parameters, SYMBOLS)
         limit = ask.clamped_limit(query.parameters, default=500, most=1000)
-        return _trade_answer(query, self._tapes.trades(symbol).newest(limit))
+        tape = self.tapes.trades(symbol)
+        return _trade_answer(query, tape.newest(limit, _until_ms(query)))
 
     def _historical_trades(self, query: Query) -> Answer:
         first_id = ask.integer(query.parameters, "fromId")
@@ -142,14 +155,15 @@ class BinanceSpot:
             return self._trades(query)
         symbol = ask.symbol_of(query.parameters, SYMBOLS)
         limit = ask.clamped_limit(query.parameters, default=500, most=1000)
-        return _trade_answer(query, self._tapes.trades(symbol).from_id(first_id, limit))
+        tape = self.tapes.trades(symbol)
+        return _trade_answer(query, tape.from_id(first_id, limit, _until_ms(query)))
 
     def _klines(self, query: Query) -> Answer:
         symbol = ask.symbol_of(query.parameters, SYMBOLS)
         interval = ask.interval_of(query.parameters, seconds_allowed=True)
         limit = ask.clamped_limit(query.parameters, default=500, most=1000)
         start, end = ask.start_micros(query.parameters), ask.end_micros(query.parameters)
-        bars = self._tapes.bars(symbol, interval)
+        bars = self.tapes.bars(symbol, interval)
         if bars is None:
             return json_answer([])
         start_ms = None if start is None else -(-start // 1000)
@@ -161,6 +175,16 @@ def _trade_answer(query: Query, rows: object) -> Answer:
     if isinstance(rows, list) and _wants_micros(query):
         return json_answer([time_in_micros(row) for row in rows])
     return json_answer(rows)
+
+
+def _earlier(end_micros: int | None, horizon: Instant | None) -> int | None:
+    if horizon is None or (end_micros is not None and end_micros < horizon.micros):
+        return end_micros
+    return horizon.micros
+
+
+def _until_ms(query: Query) -> int | None:
+    return None if query.horizon is None else query.horizon.millis
 
 
 def _wants_micros(query: Query) -> bool:

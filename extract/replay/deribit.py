@@ -36,12 +36,16 @@ class RpcError(CandlelakeError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One JSON-RPC call: method, parameters as text, the id if one was sent."""
+    """One JSON-RPC call: method, parameters as text, the id if one was sent, the clock's time.
+
+    Nothing is known after `known_ms`.
+    """
 
     method: str
     parameters: Mapping[str, str]
     identity: object
     now_ms: int
+    known_ms: int
 
 
 class Deribit:
@@ -113,7 +117,7 @@ class Deribit:
         return [
             instrument.to_json(call.now_ms)
             for instrument in INSTRUMENTS.values()
-            if _listed(instrument, currency, kind) and instrument.is_active(call.now_ms) != expired
+            if listed(instrument, currency, kind) and instrument.is_active(call.now_ms) != expired
         ]
 
     def _instrument(self, call: Call) -> object:
@@ -137,7 +141,7 @@ class Deribit:
     def _trades_by_currency(self, call: Call) -> object:
         currency = _choice(call, "currency", CURRENCIES, default=None)
         kind = _choice(call, "kind", (*KINDS, "combo", "any"), default="any")
-        wanted = [t for t in self.tapes.values() if _listed(t[0].instrument, currency, kind)]
+        wanted = [t for t in self.tapes.values() if listed(t[0].instrument, currency, kind)]
         merged = sorted((t for tape in wanted for t in tape), key=_by_time)
         return self._page(call, merged, place=lambda trade: trade.trade_number, suffix="id")
 
@@ -166,8 +170,8 @@ class Deribit:
         start, end = _number(call, "start_timestamp"), _number(call, "end_timestamp")
         if start is None or end is None:
             raise _invalid("start_timestamp" if start is None else "end_timestamp")
-        until = min(end, call.now_ms, instrument.expiry - 1)
-        trades = self.tapes[instrument.name]
+        until = min(end, call.known_ms, instrument.expiry - 1)
+        trades = [one for one in self.tapes[instrument.name] if one.time <= call.known_ms]
         bars = chart_bars(trades, resolution, start, until)
         return chart_document(bars)
 
@@ -178,14 +182,14 @@ class Deribit:
             raise _invalid("start_timestamp" if start is None else "end_timestamp")
         if not is_perpetual(instrument):
             raise _invalid("instrument_name")
-        return funding_hours(instrument, self._seed, start, min(end, call.now_ms))
+        return funding_hours(instrument, self._seed, start, min(end, call.known_ms))
 
 
 def _call(query: Query) -> Call:
     """Read a call from the path and query string, or from a JSON-RPC body."""
     method = query.path.removeprefix(PREFIX).strip("/")
     if not query.body:
-        return Call(method, query.parameters, query.parameters.get("id"), query.now.millis)
+        return Call(method, query.parameters, query.parameters.get("id"), *_times(query))
     try:
         body = json.loads(query.body, parse_float=str)
     except ValueError as error:
@@ -193,7 +197,11 @@ def _call(query: Query) -> Call:
     if not isinstance(body, dict) or not isinstance(body.get("params", {}), dict):
         raise RpcError(-32600, "Invalid Request")
     parameters = {name: _text(value) for name, value in body.get("params", {}).items()}
-    return Call(str(body.get("method", method)), parameters, body.get("id"), query.now.millis)
+    return Call(str(body.get("method", method)), parameters, body.get("id"), *_times(query))
+
+
+def _times(query: Query) -> tuple[int, int]:
+    return query.now.millis, query.known_ms
 
 
 def _text(value: object) -> str:
@@ -227,7 +235,7 @@ def _number(call: Call, name: str) -> int | None:
 
 def _end_of(call: Call) -> int:
     end = _number(call, "end_timestamp")
-    return call.now_ms if end is None else min(end, call.now_ms)
+    return call.known_ms if end is None else min(end, call.known_ms)
 
 
 def _place(call: Call, name: str) -> int | None:
@@ -259,7 +267,8 @@ def _instrument_of(call: Call) -> Instrument:
     return INSTRUMENTS[name]
 
 
-def _listed(instrument: Instrument, currency: str, kind: str) -> bool:
+def listed(instrument: Instrument, currency: str, kind: str) -> bool:
+    """Say whether a currency and kind, as callers name them, list an instrument."""
     right_kind = kind in ("any", instrument.kind) or (
         kind == "combo" and instrument.kind.endswith("_combo")
     )

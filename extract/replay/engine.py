@@ -17,12 +17,12 @@ from extract.replay.deribit import Deribit
 from extract.replay.exchange_clock import (
     ARCHIVE,
     COINM,
-    DEFAULT_NOW,
     DERIBIT,
     DERIBIT_HISTORY,
     SPOT,
     USDM,
-    Instant,
+    Live,
+    SegmentClocks,
 )
 from extract.replay.faults import Fault, FaultBoard
 from extract.replay.futures_tape import COINM_CONTRACTS, SEED, USDM_CONTRACTS
@@ -36,6 +36,7 @@ from extract.replay.limits import (
 )
 from extract.replay.misbehaviour import answer_instead, refused, spoil
 from extract.replay.request_log import LoggedRequest, RequestLog
+from extract.replay.streams.rules import StreamRules
 
 INSTRUMENTS_METHOD = "/public/get_instruments"
 # Deribit, rate limits of 2026-05: `get_instruments` has a pool of its own.
@@ -50,19 +51,23 @@ class Rules:
     Attributes:
         directory: where the recordings lie.
         seed: of the generated tapes.
-        now: each segment's clock, where it is not the default one.
+        now: each segment's clock, where it is not the default one; with `live`, where it starts.
+        live: makes the clocks run; None, and they stand still.
         weight: Binance's limits by segment.
         instruments_credits: Deribit's pool for `get_instruments`.
         other_credits: Deribit's pool for every other method.
-        seconds: by which clock the limits count.
+        streams: limits and pace of the websocket side.
+        seconds: by which clock the limits count and the live clocks run.
     """
 
     directory: Path = recordings.DIRECTORY
     seed: int = SEED
     now: Mapping[str, datetime] = field(default_factory=dict)
+    live: Live | None = None
     weight: Mapping[str, WeightRules] = field(default_factory=dict)
     instruments_credits: CreditRules = INSTRUMENTS_CREDITS
     other_credits: CreditRules = OTHER_CREDITS
+    streams: StreamRules = field(default_factory=StreamRules)
     seconds: Seconds = time.monotonic
 
 
@@ -89,7 +94,7 @@ class Engine:
         self.rules = rules
         self.faults = FaultBoard()
         self.log = RequestLog()
-        self._now = {**DEFAULT_NOW, **rules.now}
+        self.clocks = SegmentClocks(rules.now, rules.live, rules.seconds)
         weight = {**DEFAULT_WEIGHT, **rules.weight}
         self._meters = {
             segment: WeightMeter(limit, rules.seconds) for segment, limit in weight.items()
@@ -99,18 +104,18 @@ class Engine:
             CreditBucket(rules.other_credits, rules.seconds),
         )
         limit = {segment: rule.weight_per_minute for segment, rule in weight.items()}
-        self._binance: Mapping[str, BinanceSpot | BinanceFutures] = {
-            SPOT: BinanceSpot(SpotTapes(rules.directory), limit[SPOT]),
+        self.spot = BinanceSpot(SpotTapes(rules.directory), limit[SPOT])
+        self.futures: Mapping[str, BinanceFutures] = {
             USDM: BinanceFutures("/fapi/v1", USDM_CONTRACTS, rules.seed, limit[USDM]),
             COINM: BinanceFutures("/dapi/v1", COINM_CONTRACTS, rules.seed, limit[COINM]),
         }
+        self._binance: Mapping[str, BinanceSpot | BinanceFutures] = {
+            SPOT: self.spot,
+            **self.futures,
+        }
         self._archive = Archive(rules.directory, rules.seed)
-        self._deribit = Deribit(rules.seed)
+        self.deribit = Deribit(rules.seed)
         self._previous: dict[tuple[str, str], Answer] = {}
-
-    def clocks(self) -> dict[str, datetime]:
-        """Return what each segment takes for now."""
-        return dict(self._now)
 
     def serve(self, query: Query, query_string: str) -> Outcome:
         """Answer one request and log it."""
@@ -124,9 +129,19 @@ class Engine:
         stalled = fault.seconds if fault is not None and fault.kind == "stall" else 0
         return Outcome(answer, stalled, cut=kind == "cut_body")
 
-    def instant(self, segment: str) -> Instant:
-        """Return a segment's clock."""
-        return Instant(self._now[segment])
+    def query(
+        self,
+        segment: str,
+        path: str,
+        *,
+        parameters: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes = b"",
+    ) -> Query:
+        """Return a request as of now; arguments as of `Query`."""
+        now = self.clocks.instant(segment)
+        horizon = now if self.clocks.is_live else None
+        return Query(segment, path, parameters, headers, now, body, horizon)
 
     def _answer(self, query: Query, fault: Fault | None) -> Answer:
         instead = None if fault is None else answer_instead(fault, query)
@@ -153,9 +168,9 @@ class Engine:
     def _deribit_answer(self, query: Query) -> Answer:
         bucket = self._credits[0 if query.path.endswith(INSTRUMENTS_METHOD) else 1]
         if bucket.take():
-            return self._deribit.answer(query)
+            return self.deribit.answer(query)
         error = {"error": {"code": 10028, "message": "too_many_requests"}}
-        return self._deribit.envelope(query, error, status=429)
+        return self.deribit.envelope(query, error, status=429)
 
 
 def _refusal(query: Query, charge: Charge) -> Answer:

@@ -167,3 +167,4 @@ class ReplayExchange:
             self._failure = error
             return
         self._port = runner.addresses[0][1]
+        self.engine.clocks.start()

@@ -1,15 +1,16 @@
-"""The misbehaviour that a test has ordered: which answer goes wrong, how, and how often."""
+"""The misbehaviour that a test has ordered: which answer or message goes wrong, and how often."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
 
 from lake.errors import UsageError
 
-KINDS = (
+#: What may go wrong with an answer over HTTP.
+ANSWER_KINDS = (
     "rate_limited",
     "banned",
     "server_error",
@@ -33,6 +34,12 @@ KINDS = (
     "same_id",
     "bad_name",
 )
+#: What may go wrong with a message of a stream.
+STREAM_KINDS = (
+    "disconnect",
+    "dropped_message",
+)
+KINDS = (*ANSWER_KINDS, *STREAM_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +49,10 @@ class Fault:
     Attributes:
         kind: one of `KINDS`.
         segment: pattern of the segment, such as `binance/*`.
-        path: pattern of the path in it, such as `*/aggTrades`.
-        times: how many answers it spoils.
-        after: how many matching requests pass unharmed before.
+        path: pattern of the path in it, such as `*/aggTrades`; of streams the stream or channel,
+            such as `btcusdt@trade`.
+        times: how many answers, or messages of streams, it spoils.
+        after: how many matching requests, or messages, pass unharmed before.
         retry_after: seconds in `Retry-After` (rate_limited, banned).
         status: of server_error.
         seconds: how long a stall lasts, or how far the clock is off.
@@ -122,11 +130,15 @@ class FaultBoard:
         """How many answers have been spoilt so far."""
         return self._served
 
-    def take(self, segment: str, path: str) -> Fault | None:
-        """Return the fault that spoils this request, if any, and count it."""
+    def may_spoil_streams(self) -> bool:
+        """Say whether any order is for a stream; cheap enough to ask before every message."""
+        return any(fault.kind in STREAM_KINDS for fault in self._open)
+
+    def take(self, segment: str, path: str, kinds: Collection[str] = ANSWER_KINDS) -> Fault | None:
+        """Return the fault of these kinds that spoils this request, if any, and count it."""
         with self._lock:
             for place, fault in enumerate(self._open):
-                if not fault.matches(segment, path):
+                if fault.kind not in kinds or not fault.matches(segment, path):
                     continue
                 if fault.after:
                     self._open[place] = replace(fault, after=fault.after - 1)

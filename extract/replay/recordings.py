@@ -7,9 +7,12 @@ import gzip
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from extract.replay.false_rows import RecordedBar
+from lake.clock import to_millis
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "recordings"
 
@@ -36,6 +39,17 @@ class Recording:
     first_id: int | None = None
     last_id: int | None = None
     interval: str | None = None
+
+    def touches(self, after_ms: int, until_ms: int) -> bool:
+        """Say whether a row may lie in (after, until]."""
+        first_ms, last_ms = _span(self)
+        return first_ms <= until_ms and last_ms > after_ms
+
+
+@cache
+def _span(recording: Recording) -> tuple[int, int]:
+    start, end = map(datetime.fromisoformat, (recording.start, recording.end))
+    return to_millis(start), to_millis(end)
 
 
 DAY_ARCHIVE = Recording(

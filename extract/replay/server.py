@@ -12,6 +12,7 @@ from extract.replay.engine import Engine, Outcome
 from extract.replay.exchange_clock import SEGMENTS
 from extract.replay.faults import Fault, fault_from
 from extract.replay.holdings import as_documents, holdings
+from extract.replay.streams.routes import add_streams
 from lake.clock import to_iso
 from lake.errors import UsageError
 
@@ -22,8 +23,8 @@ ROUTED = sorted(SEGMENTS, key=len, reverse=True)
 def build_app(engine: Engine) -> web.Application:
     """Return the HTTP application of one replay exchange.
 
-    Every segment lives under its own prefix, `/replay/…` is the control desk. Streams (websocket)
-    will be further routes on the same prefixes.
+    Every segment lives under its own prefix, its streams (websocket) too; `/replay/…` is the
+    control desk.
     """
     app = web.Application()
     app.router.add_get("/replay/holdings", _Desk(engine).holdings)
@@ -32,6 +33,7 @@ def build_app(engine: Engine) -> web.Application:
     app.router.add_delete("/replay/faults", _Desk(engine).clear_faults)
     app.router.add_get("/replay/requests", _Desk(engine).requests)
     app.router.add_delete("/replay/requests", _Desk(engine).clear_requests)
+    add_streams(app, engine)
     app.router.add_route("*", "/{path:.*}", _Counter(engine).handle)
     return app
 
@@ -56,12 +58,11 @@ class _Counter:
         segment = next((s for s in ROUTED if f"{request.path}/".startswith(f"/{s}/")), None)
         if segment is None:
             return None
-        return Query(
-            segment=segment,
-            path=request.path.removeprefix(f"/{segment}"),
+        return self._engine.query(
+            segment,
+            request.path.removeprefix(f"/{segment}"),
             parameters=dict(request.query),
             headers={name.lower(): value for name, value in request.headers.items()},
-            now=self._engine.instant(segment),
             body=await request.read(),
         )
 
@@ -73,7 +74,7 @@ class _Desk:
         self._engine = engine
 
     async def holdings(self, _: web.Request) -> web.Response:
-        clocks = {segment: to_iso(now) for segment, now in self._engine.clocks().items()}
+        clocks = {segment: to_iso(now) for segment, now in self._engine.clocks.moments().items()}
         held = as_documents(holdings(self._engine.rules.seed))
         return _response(json_answer({"clocks": clocks, "holdings": held}))
 

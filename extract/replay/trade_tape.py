@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
@@ -16,23 +16,33 @@ TradeRow = dict[str, object]
 
 
 class TradeTape:
-    """Trades of one symbol, sorted by id; each is the object that REST prints, time in ms."""
+    """Trades of one symbol, sorted by id and time; each is the object that REST prints, in ms."""
 
     def __init__(self, rows: Sequence[TradeRow]) -> None:
         self._rows = rows
         self._ids = [_whole(row["id"]) for row in rows]
+        self._times = [_whole(row["time"]) for row in rows]
 
-    def newest(self, limit: int) -> Sequence[TradeRow]:
-        """Return the last trades, oldest first."""
-        return self._rows[-limit:]
+    def newest(self, limit: int, until_ms: int | None = None) -> Sequence[TradeRow]:
+        """Return the last trades up to a moment (None: of all), oldest first."""
+        end = self._end(until_ms)
+        return self._rows[max(0, end - limit) : end]
 
-    def from_id(self, first_id: int, limit: int) -> Sequence[TradeRow]:
-        """Return trades whose id is at least `first_id`, oldest first.
+    def from_id(self, first_id: int, limit: int, until_ms: int | None = None) -> Sequence[TradeRow]:
+        """Return trades whose id is at least `first_id`, up to a moment, oldest first.
 
         An id that the exchange no longer has is answered from the next one that it has.
         """
         start = bisect_left(self._ids, first_id)
-        return self._rows[start : start + limit]
+        return self._rows[start : min(start + limit, self._end(until_ms))]
+
+    def between(self, after_ms: int, until_ms: int) -> Sequence[TradeRow]:
+        """Return the trades of (after, until], oldest first."""
+        start = bisect_right(self._times, after_ms)
+        return self._rows[start : max(start, self._end(until_ms))]
+
+    def _end(self, until_ms: int | None) -> int:
+        return len(self._rows) if until_ms is None else bisect_right(self._times, until_ms)
 
 
 def recorded_trades(text: str, symbol: str) -> Iterator[TradeRow]:

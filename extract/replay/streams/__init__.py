@@ -1,0 +1,1 @@
+"""The websocket side of the replay exchange: connections, subscriptions, frames, pace, faults."""

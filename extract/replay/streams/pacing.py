@@ -1,0 +1,89 @@
+"""Sends what happens as the exchange's clock runs: one turn every few milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from extract.replay.engine import Engine
+from extract.replay.exchange_clock import DERIBIT
+from extract.replay.streams.batch import Batch
+from extract.replay.streams.binance_sources import binance_source
+from extract.replay.streams.connection import Connection
+from extract.replay.streams.deribit_sources import deribit_source
+from extract.replay.streams.source import Source
+
+
+class Pacer:
+    """The open connections, and the turns at which they are served while there are any."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connections: dict[Connection, None] = {}
+        self._sources: dict[tuple[str, str], Source | None] = {}
+        self._sent_until: dict[str, int] = {}
+        self._turning: asyncio.Task[None] | None = None
+
+    def add(self, connection: Connection) -> None:
+        """Serve a connection from now on."""
+        if self._turning is None:
+            self._sent_until.clear()
+            self._turning = asyncio.create_task(self._turn_on())
+        self._connections[connection] = None
+
+    def remove(self, connection: Connection) -> None:
+        """Serve a connection no longer."""
+        self._connections.pop(connection, None)
+        if not self._connections and self._turning is not None:
+            self._turning.cancel()
+            self._turning = None
+
+    def hang_up(self) -> None:
+        """Drop all connections."""
+        for connection in list(self._connections):
+            connection.hang_up()
+
+    def source(self, segment: str, stream: str) -> Source | None:
+        """Return what a stream sends; None where nothing of that name is held.
+
+        Raises:
+            RawRefusedError: a Deribit channel is raw.
+        """
+        key = (segment, stream)
+        if key not in self._sources:
+            self._sources[key] = (
+                deribit_source(self._engine.deribit, stream)
+                if segment == DERIBIT
+                else binance_source(self._engine, *key)
+            )
+        return self._sources[key]
+
+    async def _turn_on(self) -> None:
+        while True:
+            self.turn()
+            await asyncio.sleep(self._engine.rules.streams.tick_seconds)
+
+    def turn(self) -> None:
+        """Send everything that has happened since the last turn."""
+        for segment in {connection.segment for connection in self._connections}:
+            now = self._engine.clocks.instant(segment).millis
+            after = self._sent_until.get(segment, now)
+            self._sent_until[segment] = now
+            if now > after:
+                self._publish(segment, after, now)
+        for connection in list(self._connections):
+            connection.flush()
+
+    def _publish(self, segment: str, after: int, until: int) -> None:
+        takers: defaultdict[str, list[Connection]] = defaultdict(list)
+        for connection in self._connections:
+            if connection.segment == segment:
+                for stream in connection.streams:
+                    takers[stream].append(connection)
+        for stream, connections in takers.items():
+            source = self.source(segment, stream)
+            payloads = source.payloads(after, until) if source is not None else ()
+            if payloads:
+                batch = Batch(stream, payloads)
+                for connection in connections:
+                    connection.deliver(batch)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
-
 import typer
 
 from jobs import conflicts, quarantine
@@ -17,6 +14,7 @@ from jobs.data_docs import data_docs
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
 from jobs.options import Env, Sets
+from jobs.replaying import replay
 from jobs.sql import sql
 
 app = typer.Typer(
@@ -30,6 +28,7 @@ app.command()(plan)
 app.command()(coverage)
 app.command()(repair)
 app.command()(data_docs)
+app.command()(replay)
 app.add_typer(extract_command.app, name="extract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
@@ -43,30 +42,6 @@ def doctor(*, env: Env = "replay", sets: Sets = None) -> None:
     """
     for line in ward.examine(open_lake(env, sets or ())):
         typer.echo(line)
-
-
-@app.command()
-def replay(
-    *,
-    port: Annotated[int, typer.Option(help="The loopback port; 0 takes a free one.")] = 0,
-    holdings: Annotated[bool, typer.Option("--holdings", help="Only print what it holds.")] = False,
-) -> None:
-    """Serve the bundled recordings as the exchanges do, until interrupted.
-
-    Example: candlelake replay --holdings
-    """
-    from extract.replay.exchange import ReplayExchange  # noqa: PLC0415 - aiohttp only where served
-    from extract.replay.holdings import as_documents  # noqa: PLC0415
-    from extract.replay.holdings import holdings as held  # noqa: PLC0415
-
-    if holdings:
-        for document in as_documents(held()):
-            typer.echo(json.dumps(document))
-        return
-    with ReplayExchange(port=port) as exchange:
-        for name, url in exchange.urls.settings().items():
-            typer.echo(f"{name}={url}")
-        exchange.wait()
 
 
 def main() -> int:

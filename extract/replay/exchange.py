@@ -59,15 +59,27 @@ class Urls:
         """Stands for https://history.deribit.com; methods are under `/api/v2/`."""
         return f"{self.root}/{DERIBIT_HISTORY}"
 
+    def streams(self, segment: str) -> str:
+        """Return the root of a segment's streams, what a venue's `ws_url` is set to.
+
+        Binance's paths `/ws` and `/stream` follow it; Deribit's is whole.
+        """
+        root = self.root.replace("http://", "ws://", 1)
+        return f"{root}/{segment}/ws/api/v2" if segment == DERIBIT else f"{root}/{segment}"
+
     def settings(self) -> dict[str, str]:
         """Return the settings that point Candlelake at this exchange, by their full names."""
         return {
             "exchanges.binance.spot.rest_url": self.spot,
+            "exchanges.binance.spot.ws_url": self.streams(SPOT),
             "exchanges.binance.usdm.rest_url": self.usdm,
+            "exchanges.binance.usdm.ws_url": self.streams(USDM),
             "exchanges.binance.coinm.rest_url": self.coinm,
+            "exchanges.binance.coinm.ws_url": self.streams(COINM),
             "exchanges.binance.archive_url": self.archive,
             "exchanges.deribit.rest_url": self.deribit,
             "exchanges.deribit.history_url": self.deribit_history,
+            "exchanges.deribit.ws_url": self.streams(DERIBIT),
         }
 
 

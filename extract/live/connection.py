@@ -193,8 +193,10 @@ class Connection:
 
 
 async def _closed(socket: Socket) -> None:
+    """Say farewell; a peer that goes on sending has its connection dropped soon."""
     with suppress(*LOST):
-        await socket.close()
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await socket.close()
 
 
 def _end_of(message: aiohttp.WSMessage) -> End:

@@ -56,18 +56,20 @@ class Collector:
             subscribed(self.settings, self.exchange, self.kind, self.instruments, self.streams)
         ]
         try:
-            return asyncio.run(self._run(chosen, until, sink, life_seconds, hosts, beside))
+            tools = self._tools(
+                sink or self.sink(), Client(self.settings, clock=self.clock, hosts=hosts)
+            )
+            return asyncio.run(self._run(chosen, tools, until, beside, life_seconds))
         finally:
             hosts.close()
 
     async def _run(
         self,
         chosen: Sequence[Subscribed],
+        tools: Tools,
         until: Callable[[Totals], bool],
-        sink: Sink | None,
-        life_seconds: float | None,
-        hosts: Hosts,
         beside: Callable[[], None],
+        life_seconds: float | None,
     ) -> Totals:
         stop = asyncio.Event()
 
@@ -80,14 +82,6 @@ class Collector:
         streams = [stream for one in chosen for stream in one.streams]
         back = self.settings.live.look_back_seconds * 1000
         held = held_of(self.store, streams, back, to_millis(self.clock.now()))
-        client = Client(self.settings, clock=self.clock, hosts=hosts)
-        tools = Tools(
-            sink or self.sink(),
-            Filler(self.settings, self.store, client, run_id=self.run_id),
-            self.clock,
-            self.counters,
-            random.Random(1),
-        )
         watching = asyncio.create_task(watch())
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -96,6 +90,11 @@ class Collector:
                 )
         finally:
             watching.cancel()
+
+    def _tools(self, sink: Sink, client: Client) -> Tools:
+        filler = Filler(self.settings, self.store, client, run_id=self.run_id)
+        chance = random.Random(1)  # noqa: S311 - jitter
+        return Tools(sink, filler, self.clock, self.counters, chance)
 
     def sink(self, patience_seconds: float = 5) -> BronzeSink:
         """Return where the batches go."""

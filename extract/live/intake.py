@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from extract.coverage import DAY_MS
-from extract.live.batch import Batch
+from extract.live.batch import BESIDE_BYTES, Batch
 from extract.live.counters import Counters
 from extract.live.resuming import Held
 from extract.live.stream import Said, Stream
@@ -42,7 +42,7 @@ class Intake:
         self._clock = clock
         self._counters = counters
         self._batch = Batch()
-        self._landing_bytes = 0
+        self._held_bytes = 0
         self._now_seconds = asyncio.get_running_loop().time
         self._horizon_ms = to_millis(clock.now()) + DAY_MS
 
@@ -84,15 +84,15 @@ class Intake:
     def swap(self) -> Batch:
         """Give the batch away to be landed, and begin the next one."""
         batch, self._batch = self._batch, Batch()
-        self._landing_bytes += batch.weight
         self.full.clear()
         self._horizon_ms = to_millis(self._clock.now()) + DAY_MS
         return batch
 
     def landed(self, batch: Batch) -> None:
         """Forget a batch that has landed."""
-        self._landing_bytes -= batch.weight
-        self._mind_the_room()
+        self._held_bytes -= batch.weight
+        if self._held_bytes < self._settings.buffer_bytes:
+            self.room.set()
 
     @property
     def waits(self) -> bool:
@@ -116,13 +116,8 @@ class Intake:
         batch.of(stream).add(stamp, frame, ids, times)
         batch.messages += 1
         batch.bytes += len(frame)
+        self._held_bytes += len(frame) + BESIDE_BYTES
         if batch.messages >= limits.messages or batch.bytes >= limits.bytes:
             self.full.set()
-            self._mind_the_room()
-
-    def _mind_the_room(self) -> None:
-        """Stop the reading where what is held is as much as may be held, and let it go on."""
-        if self._batch.weight + self._landing_bytes >= self._settings.buffer_bytes:
+        if self._held_bytes >= limits.buffer_bytes:
             self.room.clear()
-        else:
-            self.room.set()

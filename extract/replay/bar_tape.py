@@ -55,6 +55,14 @@ class BarTape:
         self._bars = list(bars)
         self._opened = [_millis(bar.open_time) for bar in self._bars]
 
+    def closed(self, until_ms: int) -> dict[int, RecordedBar]:
+        """Return the bars that had closed by a moment, by their open time in ms."""
+        last = bisect_right(self._opened, until_ms)
+        bars = dict(zip(self._opened[:last], self._bars[:last], strict=True))
+        if bars and _millis(self._bars[last - 1].close_time) + 999 > until_ms:
+            bars.popitem()
+        return bars
+
     def page(self, start_ms: int | None, end_ms: int | None, limit: int) -> list[KlineRow]:
         """Return at most `limit` bars opened within [start, end]: oldest first if a start is given.
 

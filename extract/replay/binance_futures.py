@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
-from functools import cached_property, lru_cache
 
 from extract.replay import binance_parameters as ask
 from extract.replay.answer import Answer, Query, json_answer
 from extract.replay.binance_futures_symbols import exchange_information
 from extract.replay.binance_parameters import RefusalError
-from extract.replay.futures_bars import EIGHT_PLACES, INTERVAL_MILLIS, base_quantity, klines
+from extract.replay.contract_tape import FuturesTape
+from extract.replay.futures_bars import EIGHT_PLACES, base_quantity
 from extract.replay.futures_tape import (
     AGGREGATE_SPAN,
     Contract,
     FuturesAggregate,
     FuturesTrade,
-    aggregates,
-    generate,
 )
+from extract.replay.made_bar import INTERVAL_MILLIS
 from extract.replay.perpetual_tape import (
     funding_row,
-    mark_bars,
-    mark_minutes,
-    mark_row,
     settlements,
 )
 from extract.replay.trade_tape import TradeRow, TradeTape
@@ -35,52 +30,6 @@ HISTORY_REACH = 30 * 24 * HOUR
 LONGEST_COINM_WINDOW = 200 * 24 * HOUR
 CENT = Decimal("0.01")
 WEIGHTS = {"/trades": 5, "/historicalTrades": 200, "/aggTrades": 20, "/fundingRate": 0}
-
-
-class FuturesTape:
-    """The generated trades, aggregates and bars of one contract, made when first asked for."""
-
-    def __init__(self, contract: Contract, seed: int) -> None:
-        self.contract = contract
-        self._seed = seed
-        self.klines = lru_cache(maxsize=len(INTERVAL_MILLIS))(self._klines)
-        self.mark_klines = lru_cache(maxsize=len(INTERVAL_MILLIS))(self._mark_klines)
-
-    @cached_property
-    def trades(self) -> list[FuturesTrade]:
-        """Every trade, by id."""
-        return generate(self.contract, self._seed)
-
-    @cached_property
-    def aggregates(self) -> list[FuturesAggregate]:
-        """Every aggregate, by id."""
-        return aggregates(self.trades, self.contract.first_id // 2)
-
-    @cached_property
-    def _trade_times(self) -> list[int]:
-        return [trade.time for trade in self.trades]
-
-    @cached_property
-    def _aggregate_times(self) -> list[int]:
-        return [aggregate.time for aggregate in self.aggregates]
-
-    def trades_between(self, after_ms: int, until_ms: int) -> list[FuturesTrade]:
-        """Return the trades of (after, until]."""
-        first = bisect_right(self._trade_times, after_ms)
-        return self.trades[first : bisect_right(self._trade_times, until_ms)]
-
-    def aggregates_between(self, after_ms: int, until_ms: int) -> list[FuturesAggregate]:
-        """Return the aggregates of (after, until], by the time of their first trade."""
-        first = bisect_right(self._aggregate_times, after_ms)
-        return self.aggregates[first : bisect_right(self._aggregate_times, until_ms)]
-
-    def _klines(self, interval: str, now_ms: int) -> list[list[object]]:
-        return klines(self.contract, self.trades, interval, now_ms)
-
-    def _mark_klines(self, interval: str, now_ms: int) -> list[list[object]]:
-        length = INTERVAL_MILLIS[interval]
-        minutes = mark_minutes(self.contract, self._seed, now_ms)
-        return [mark_row(bar, length) for bar in mark_bars(minutes, length)]
 
 
 class BinanceFutures:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from pathlib import Path
 
 from extract.replay import binance_parameters as ask
-from extract.replay import recordings
-from extract.replay.agg_tape import AggPart, AggTape, Bounds
+from extract.replay.agg_tape import Bounds
 from extract.replay.answer import JSON, Answer, Query, json_answer
-from extract.replay.bar_tape import BarTape, in_micros
+from extract.replay.bar_tape import in_micros
 from extract.replay.binance_parameters import RefusalError
 from extract.replay.binance_spot_symbols import SYMBOLS, exchange_information
 from extract.replay.exchange_clock import Instant
-from extract.replay.trade_tape import TradeTape, recorded_trades, time_in_micros
+from extract.replay.live_bars import LiveBars
+from extract.replay.spot_bars import SpotBars
+from extract.replay.spot_tapes import SpotTapes
+from extract.replay.trade_tape import time_in_micros
 
 # Weights of 2025: binance-spot-api-docs, rest-api.md.
 WEIGHTS: Mapping[str, int] = {
@@ -29,72 +29,12 @@ WEIGHTS: Mapping[str, int] = {
 }
 
 
-class SpotTapes:
-    """The spot recordings of one directory, each opened when it is first asked for."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._agg_parts: dict[str, AggPart] = {}
-        self._bars: dict[str, BarTape] = {}
-
-    def agg_trades(self, symbol: str) -> AggTape:
-        """Return the aggregate trades held of a symbol."""
-        held = [r for r in recordings.CATALOGUE if (r.dataset, r.symbol) == ("aggTrades", symbol)]
-        return AggTape([self._loader(recording) for recording in held])
-
-    def agg_rows(self, symbol: str, after_ms: int, until_ms: int) -> list[tuple[list[bytes], int]]:
-        """Return the archive's cells of the aggregates of (after, until], each with its ms."""
-        found = []
-        for recording in recordings.CATALOGUE:
-            if (recording.dataset, recording.symbol) != ("aggTrades", symbol):
-                continue
-            # a day of aggregates takes a second to open, so only what the window touches is opened
-            if recording.touches(after_ms, until_ms):
-                found += self._open_agg_part(recording).between(after_ms, until_ms)
-        return found
-
-    def trades(self, symbol: str) -> TradeTape:
-        """Return the single trades held of a symbol."""
-        return self._trades[symbol]
-
-    def bars(self, symbol: str, interval: str) -> BarTape | None:
-        """Return the recorded bars; None where the interval was not recorded."""
-        for recording in recordings.CATALOGUE:
-            if (recording.symbol, recording.interval) == (symbol, interval):
-                return self._open_bars(recording)
-        return None
-
-    def _loader(self, recording: recordings.Recording) -> Callable[[], AggPart]:
-        return lambda: self._open_agg_part(recording)
-
-    def _open_agg_part(self, recording: recordings.Recording) -> AggPart:
-        if recording.file not in self._agg_parts:
-            micros_per_unit = 1000 if recording is recordings.DAY_ARCHIVE else 1
-            raw = recordings.read_bytes(self._directory, recording)
-            self._agg_parts[recording.file] = AggPart(raw, micros_per_unit)
-        return self._agg_parts[recording.file]
-
-    def _open_bars(self, recording: recordings.Recording) -> BarTape:
-        if recording.file not in self._bars:
-            false_times = frozenset[str]()
-            if recording is recordings.HOURLY_BARS:
-                false_times = recordings.false_open_times(self._directory)
-            bars = recordings.read_bars(self._directory, recording)
-            true_bars = (bar for bar in bars if bar.open_time not in false_times)
-            self._bars[recording.file] = BarTape(true_bars)
-        return self._bars[recording.file]
-
-    @cached_property
-    def _trades(self) -> Mapping[str, TradeTape]:
-        text = recordings.read_bytes(self._directory, recordings.BTC_TRADES).decode()
-        return {symbol: TradeTape(list(recorded_trades(text, symbol))) for symbol in SYMBOLS}
-
-
 class BinanceSpot:
     """The venue: one method a path."""
 
     def __init__(self, tapes: SpotTapes, weight_limit: int) -> None:
         self.tapes = tapes
+        self.bars = {symbol: SpotBars(tapes, symbol) for symbol in SYMBOLS}
         self._weight_limit = weight_limit
         self._routes: Mapping[str, Callable[[Query], Answer]] = {
             "/api/v3/ping": lambda _: json_answer({}),
@@ -163,12 +103,17 @@ class BinanceSpot:
         interval = ask.interval_of(query.parameters, seconds_allowed=True)
         limit = ask.clamped_limit(query.parameters, default=500, most=1000)
         start, end = ask.start_micros(query.parameters), ask.end_micros(query.parameters)
-        bars = self.tapes.bars(symbol, interval)
-        if bars is None:
-            return json_answer([])
         start_ms = None if start is None else -(-start // 1000)
-        rows = bars.page(start_ms, None if end is None else end // 1000, limit)
+        window = (start_ms, None if end is None else end // 1000)
+        if query.horizon is not None:
+            rows = self._live_rows(symbol, interval, query.horizon.millis).page(*window, limit)
+        else:
+            bars = self.tapes.bars(symbol, interval)
+            rows = [] if bars is None else bars.page(*window, limit)
         return json_answer([in_micros(row) for row in rows] if _wants_micros(query) else rows)
+
+    def _live_rows(self, symbol: str, interval: str, now_ms: int) -> LiveBars:
+        return LiveBars(self.tapes.bars(symbol, interval), self.bars[symbol], interval, now_ms)
 
 
 def _trade_answer(query: Query, rows: object) -> Answer:

@@ -12,7 +12,7 @@ from extract.replay import recordings
 from extract.replay.answer import Answer, Query
 from extract.replay.archive import Archive
 from extract.replay.binance_futures import BinanceFutures
-from extract.replay.binance_spot import BinanceSpot, SpotTapes
+from extract.replay.binance_spot import BinanceSpot
 from extract.replay.deribit import Deribit
 from extract.replay.exchange_clock import (
     ARCHIVE,
@@ -36,6 +36,7 @@ from extract.replay.limits import (
 )
 from extract.replay.misbehaviour import answer_instead, refused, spoil
 from extract.replay.request_log import LoggedRequest, RequestLog
+from extract.replay.spot_tapes import SpotTapes
 from extract.replay.streams.rules import StreamRules
 
 INSTRUMENTS_METHOD = "/public/get_instruments"

@@ -11,21 +11,8 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from extract.replay.exact_json import Number
 from extract.replay.futures_tape import Contract, FuturesTrade
+from extract.replay.made_bar import INTERVAL_MILLIS
 
-INTERVAL_MILLIS = {
-    "1m": 60_000,
-    "3m": 180_000,
-    "5m": 300_000,
-    "15m": 900_000,
-    "30m": 1_800_000,
-    "1h": 3_600_000,
-    "2h": 7_200_000,
-    "4h": 14_400_000,
-    "6h": 21_600_000,
-    "8h": 28_800_000,
-    "12h": 43_200_000,
-    "1d": 86_400_000,
-}
 EIGHT_PLACES = Decimal("0.00000001")
 
 
@@ -47,14 +34,15 @@ def klines(
     previous_close = trades[0].price
     for start in range(min(by_start, default=now_ms + 1), now_ms + 1, length):
         inside = by_start.get(start, [])
-        bars.append(_bar(contract, inside, start, length, previous_close))
+        bars.append(bar_row(contract, inside, start, length, previous_close))
         previous_close = inside[-1].price if inside else previous_close
     return bars
 
 
-def _bar(
-    contract: Contract, trades: list[FuturesTrade], start: int, length: int, previous: Decimal
+def bar_row(
+    contract: Contract, trades: Sequence[FuturesTrade], start: int, length: int, previous: Decimal
 ) -> list[object]:
+    """Return one bar of its trades; `previous` is the price of one that has none."""
     prices = [trade.price for trade in trades] or [previous]
     taken = [trade for trade in trades if not trade.buyer_is_maker]
     return [
@@ -70,12 +58,12 @@ def _bar(
     ]
 
 
-def _quantity(contract: Contract, trades: list[FuturesTrade]) -> str:
+def _quantity(contract: Contract, trades: Sequence[FuturesTrade]) -> str:
     total = sum((trade.quantity for trade in trades), Decimal(0))
     return f"{total.quantize(contract.quantity_step):f}"
 
 
-def _value(contract: Contract, trades: list[FuturesTrade]) -> str:
+def _value(contract: Contract, trades: Sequence[FuturesTrade]) -> str:
     if contract.contract_size is None:
         total = sum((trade.quantity * trade.price for trade in trades), Decimal(0))
         return f"{total.quantize(contract.quantity_step * contract.tick):f}"
@@ -84,7 +72,7 @@ def _value(contract: Contract, trades: list[FuturesTrade]) -> str:
     )
 
 
-def base_quantity(contract_size: int, trades: list[FuturesTrade]) -> Decimal:
+def base_quantity(contract_size: int, trades: Sequence[FuturesTrade]) -> Decimal:
     """Return the base coin that COIN-M trades stand for, to 50 digits."""
     with localcontext(prec=50):
         return sum((t.quantity * contract_size / t.price for t in trades), Decimal(0))

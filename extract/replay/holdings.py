@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from extract.replay import deribit_tape
-from extract.replay.binance_futures import FuturesTape
+from extract.replay.contract_tape import FuturesTape
 from extract.replay.deribit_funding import is_perpetual
 from extract.replay.deribit_market import INSTRUMENTS
 from extract.replay.exchange_clock import (

@@ -42,8 +42,13 @@ class Recording:
 
     def touches(self, after_ms: int, until_ms: int) -> bool:
         """Say whether a row may lie in (after, until]."""
-        first_ms, last_ms = _span(self)
+        first_ms, last_ms = self.span_ms
         return first_ms <= until_ms and last_ms > after_ms
+
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        """The times of the first and the last row, in ms."""
+        return _span(self)
 
 
 @cache

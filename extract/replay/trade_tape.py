@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 
@@ -13,6 +14,18 @@ from lake.clock import to_millis
 
 EIGHT_PLACES = Decimal("0.00000001")
 TradeRow = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What a bar needs of a trade or an aggregate: its ids, base quantity, and time in ms."""
+
+    first_id: int
+    last_id: int
+    price: Decimal
+    quantity: Decimal
+    time: int
+    buyer_is_maker: bool
 
 
 class TradeTape:
@@ -63,6 +76,13 @@ def recorded_trades(text: str, symbol: str) -> Iterator[TradeRow]:
                 "isBuyerMaker": row["taker_side"] == "sell",
                 "isBestMatch": True,
             }
+
+
+def print_of(row: TradeRow) -> Print:
+    """Return what a bar needs of a trade."""
+    number, time = _whole(row["id"]), _whole(row["time"])
+    price, quantity = Decimal(str(row["price"])), Decimal(str(row["qty"]))
+    return Print(number, number, price, quantity, time, row["isBuyerMaker"] is True)
 
 
 def time_in_micros(row: TradeRow) -> TradeRow:

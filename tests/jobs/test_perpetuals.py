@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from extract.replay.binance_futures import FuturesTape
+from extract.replay.contract_tape import FuturesTape
 from extract.replay.futures_tape import SEED, USDM_CONTRACTS
 from jobs import catalog, gold_of_perpetuals, instruments, pipeline, rebuild, silver
 from jobs.context import Context

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from extract.replay.futures_tape import FuturesAggregate, FuturesTrade
+from extract.replay.made_bar import MadeBar
 from extract.replay.trade_tape import TradeRow
 
 # How late a message is sent after its trade, in ms: the middle of what was recorded.
@@ -24,6 +25,10 @@ SPOT_AGGREGATE = (
 FUTURES_TRADE = b'{"e":"trade","E":%d,"T":%d,"s":"%b","t":%d,"p":"%b","q":"%b","X":"MARKET","m":%b}'
 FUTURES_AGGREGATE = (
     b'{"e":"aggTrade","E":%d,"a":%d,"s":"%b","p":"%b","q":"%b","f":%d,"l":%d,"T":%d,"m":%b}'
+)
+KLINE = (
+    '{"e":"kline","E":%d,"s":"%s","k":{"t":%s,"T":%s,"s":"%s","i":"%s","f":%d,"L":%d,"o":"%s",'
+    '"c":"%s","h":"%s","l":"%s","v":"%s","n":%s,"x":%s,"q":"%s","V":"%s","Q":"%s","B":"0"}}'
 )
 
 
@@ -83,3 +88,29 @@ def futures_aggregate(symbol: str, aggregate: FuturesAggregate, event_ms: int) -
         aggregate.time,
         FLAGS[aggregate.buyer_is_maker],
     )
+
+
+def kline(symbol: str, interval: str, made: MadeBar, event_ms: int, *, is_closed: bool) -> bytes:
+    """Return `@kline_…` of any segment, from the fields that REST prints."""
+    start, opened, high, low, close, volume, end, quote, count, taker, taker_quote, _ = made.row
+    text = KLINE % (
+        event_ms,
+        symbol,
+        start,
+        end,
+        symbol,
+        interval,
+        made.first_id,
+        made.last_id,
+        opened,
+        close,
+        high,
+        low,
+        volume,
+        count,
+        "true" if is_closed else "false",
+        quote,
+        taker,
+        taker_quote,
+    )
+    return text.encode()

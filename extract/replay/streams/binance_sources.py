@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from extract.replay.binance_futures import BinanceFutures, FuturesTape
-from extract.replay.binance_spot import SpotTapes
+from extract.replay.binance_futures import BinanceFutures
+from extract.replay.binance_spot import BinanceSpot
 from extract.replay.binance_spot_symbols import SYMBOLS
+from extract.replay.contract_tape import FuturesTape
 from extract.replay.engine import Engine
 from extract.replay.exchange_clock import SPOT
 from extract.replay.futures_tape import AGGREGATE_SPAN
+from extract.replay.spot_tapes import SpotTapes
 from extract.replay.streams import binance_frames as write
+from extract.replay.streams.kline_source import FUTURES_PACE, SPOT_PACE, kline_source
 from extract.replay.streams.source import Source
 
 #: Futures send an aggregate when its 100 ms are over, and a little later.
@@ -80,16 +83,19 @@ def binance_source(engine: Engine, segment: str, stream: str) -> Source | None:
     if symbol != symbol.lower():
         return None
     if segment == SPOT:
-        return _spot_source(engine.spot.tapes, symbol.upper(), kind)
+        return _spot_source(engine.spot, symbol.upper(), kind)
     return _futures_source(engine.futures[segment], symbol.upper(), kind)
 
 
-def _spot_source(tapes: SpotTapes, symbol: str, kind: str) -> Source | None:
+def _spot_source(venue: BinanceSpot, symbol: str, kind: str) -> Source | None:
     if symbol not in SYMBOLS:
         return None
     if kind == "trade":
-        return SpotTrades(tapes, symbol)
-    return SpotAggregates(tapes, symbol) if kind == "aggTrade" else None
+        return SpotTrades(venue.tapes, symbol)
+    if kind == "aggTrade":
+        return SpotAggregates(venue.tapes, symbol)
+    bars = venue.bars[symbol]
+    return kline_source(bars, symbol, kind, pace_ms=SPOT_PACE, seconds_allowed=True)
 
 
 def _futures_source(venue: BinanceFutures, symbol: str, kind: str) -> Source | None:
@@ -98,4 +104,6 @@ def _futures_source(venue: BinanceFutures, symbol: str, kind: str) -> Source | N
         return None
     if kind == "trade":
         return FuturesTrades(tape)
-    return FuturesAggregates(tape) if kind == "aggTrade" else None
+    if kind == "aggTrade":
+        return FuturesAggregates(tape)
+    return kline_source(tape, symbol, kind, pace_ms=FUTURES_PACE)

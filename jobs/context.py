@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
 from typing import Any
 
@@ -13,8 +13,9 @@ from pyspark.sql import SparkSession
 
 from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
-from extract.replay.exchange_clock import COINM, SPOT, USDM
+from extract.replay.exchange_clock import COINM, DERIBIT, DERIBIT_HISTORY, SPOT, USDM, Live
 from extract.replay.limits import WeightRules
+from extract.replay.stock import stock
 from lake.clock import Clock, SystemClock
 from lake.lease import held
 from lake.objects import ObjectStore, open_store
@@ -88,13 +89,17 @@ def start_session(job: str, lake: Lake) -> None:
 
 
 @contextmanager
-def exchanges_of(settings: Settings) -> Iterator[Settings]:
-    """Give settings whose exchange addresses can be asked: for `replay` one is started here."""
+def exchanges_of(settings: Settings, *, moving: bool = False) -> Iterator[Settings]:
+    """Give settings whose exchange addresses can be asked: for `replay` one is started here.
+
+    Its clock stands still, or runs from the first recorded trade on where `moving` is set.
+    """
     addresses = settings.model_dump()["exchanges"]
     if REPLAY not in _leaves(addresses):
         yield settings
         return
-    with ReplayExchange(_rules(settings)) as exchange:
+    rules = _rules(settings)
+    with ReplayExchange(replace(rules, **_moving()) if moving else rules) as exchange:
         values = settings.model_dump()
         for path, url in exchange.urls.settings().items():
             _fill_in(values, path.split("."), url)
@@ -110,6 +115,20 @@ def _rules(settings: Settings) -> Rules:
             for segment, market in limits.items()
         }
     )
+
+
+def _moving() -> dict[str, Any]:
+    """Return the rules of clocks that run from each market's first trade on."""
+    began = {
+        kind: min(
+            one.start
+            for one in stock()
+            if (one.exchange, one.kind, one.dataset) == ("binance", kind, "trades")
+        )
+        for kind in ("spot", "usdm", "coinm")
+    }
+    generated = dict.fromkeys((USDM, COINM, DERIBIT, DERIBIT_HISTORY), began["usdm"])
+    return {"live": Live(began["spot"]), "now": generated}
 
 
 def _leaves(values: Mapping[str, Any]) -> Iterator[Any]:

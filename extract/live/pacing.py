@@ -19,16 +19,16 @@ class Turns:
 
     def __init__(self, most: int, window_seconds: float) -> None:
         self._window_seconds = window_seconds
-        self._past: deque[float] = deque(maxlen=most)
+        self._taken_seconds: deque[float] = deque(maxlen=most)
         self._lock = asyncio.Lock()
 
     async def take(self) -> None:
         """Wait for a turn."""
         now = asyncio.get_running_loop().time
         async with self._lock:
-            if len(self._past) == self._past.maxlen:
-                await asyncio.sleep(max(0.0, self._past[0] + self._window_seconds - now()))
-            self._past.append(now())
+            if len(self._taken_seconds) == self._taken_seconds.maxlen:
+                await asyncio.sleep(max(0.0, self._taken_seconds[0] + self._window_seconds - now()))
+            self._taken_seconds.append(now())
 
 
 class BackOff:

@@ -205,7 +205,7 @@ class BinanceTrades:
         secret = {"X-MBX-APIKEY": key.get_secret_value()} if key and wants_key else {}
         base = self._segment.rest_url
         if wants_key:
-            # data-api.binance.vision, for market data alone, has all but this (binance-spot-api-docs)
+            # data-api.binance.vision serves all but this (binance-spot-api-docs, market data only)
             base = self._segment.historical_trades_url or base
         path = f"{self._market.prefix}/{endpoint}"
         return Request(base, path, params, weight, secret)

@@ -14,7 +14,7 @@ import typer
 from extract.client import Client
 from extract.discovery import look
 from extract.listing import matching
-from jobs.context import REPLAY, Lake, exchanges_of, open_lake
+from jobs.context import Lake, exchanges_of, open_lake
 from jobs.extraction.chosen import Chosen
 from jobs.extraction.run import land_snapshot
 from jobs.options import Env, Exchange, Instruments, Kind, Segment, Sets, select
@@ -62,15 +62,15 @@ def live(
 ) -> None:
     """Collect trades, bars and index prices as the exchanges push them; holes close over REST.
 
-    Example: candlelake extract live --env local --exchange binance --kind spot
-    --instruments BTCUSDT --lifetime 1h --overlap 2m
+    Example: candlelake extract live --exchange binance --kind spot --instruments BTCUSDT
+    --streams trade --lifetime 10s
     """
     life = life_of(lifetime, overlap)
     names = _names(streams, exchange)
     placed = [*(sets or ()), *([f"lake.region={region}"] if region else [])]
     lake = open_lake(env, placed)
     selection = select(lake.settings, exchange=exchange, kind=kind, instruments=instruments)
-    with exchanges_of(lake.settings) as settings:
+    with exchanges_of(lake.settings, moving=True) as settings:
         client = Client(settings, clock=lake.clock)
         subscribed = [
             one
@@ -78,7 +78,9 @@ def live(
             if (one := _subscribed(lake, settings, client, segment, names))
         ]
         if not subscribed:
-            raise UsageError("no stream is selected", hint="Name --exchange, --kind, --instruments.")
+            raise UsageError(
+                "no stream is selected", hint="Name --exchange, --kind, --instruments."
+            )
         held = _held(lake, settings, subscribed)
         tools = _tools(lake, settings, client)
         totals, interrupted = asyncio.run(_collect(settings, subscribed, held, tools, life))
@@ -129,18 +131,10 @@ def _subscribed(
 
 
 def _require_streams(settings: Settings, segment: Segment) -> None:
-    exchanges = settings.exchanges
-    if segment.exchange in exchanges.others:
+    if segment.exchange in settings.exchanges.others:
         raise UsageError(
             f"{segment.exchange} is asked through CCXT, which gives its bars alone, no streams",
             hint="Name --exchange binance or deribit.",
-        )
-    is_deribit = segment.exchange == "deribit"
-    venue = exchanges.deribit if is_deribit else getattr(exchanges.binance, segment.kind)
-    if venue.ws_url == REPLAY:
-        raise UsageError(
-            "the replay exchange's clock stands still here: it has no streams",
-            hint="Use --env local for the real exchange, or --set its ws_url and rest_url.",
         )
 
 

@@ -24,6 +24,8 @@ CHANNELS: Mapping[str, tuple[str, Dataset]] = {
     "chart": ("chart.trades.{}.1", "klines"),
     "index": ("deribit_price_index.{}", "index_prices"),
 }
+#: What stands for the kind of an index.
+INDEX_KIND = "index"
 DEFAULTS = ("trades", "chart", "index")
 #: The least that public/set_heartbeat takes, in seconds.
 HEARTBEAT_SECONDS = 10
@@ -68,7 +70,9 @@ def _stream(settings: Settings, kind: str, subject: str, name: str) -> Stream:
     url = settings.exchanges.deribit.ws_url
     request = {"method": "public/subscribe", "url": url, "params": params}
     interval = "1m" if is_bar else ""
-    return Stream("deribit", kind, dataset, subject, channel, request, interval)
+    # an index is of no kind of instruments
+    place = INDEX_KIND if dataset == "index_prices" else kind
+    return Stream("deribit", place, dataset, subject, channel, request, interval)
 
 
 def price_indices(documents: Sequence[Any], instruments: Sequence[str]) -> list[str]:

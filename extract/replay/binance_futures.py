@@ -33,11 +33,20 @@ WEIGHTS = {"/trades": 5, "/historicalTrades": 200, "/aggTrades": 20, "/fundingRa
 
 
 class BinanceFutures:
-    """One of the two futures venues; `prefix` is `/fapi/v1` or `/dapi/v1`."""
+    """One of the two futures venues; `prefix` is `/fapi/v1` or `/dapi/v1`.
+
+    `listed` are more contracts, which others answer for.
+    """
 
     def __init__(
-        self, prefix: str, contracts: Mapping[str, Contract], seed: int, weight_limit: int
+        self,
+        prefix: str,
+        contracts: Mapping[str, Contract],
+        seed: int,
+        weight_limit: int,
+        listed: Mapping[str, Contract] | None = None,
     ) -> None:
+        self._listed = {**contracts, **(listed or {})}
         self._prefix = prefix
         self._coin_margined = prefix == "/dapi/v1"
         self._weight_limit = weight_limit
@@ -76,7 +85,7 @@ class BinanceFutures:
         return answer.with_headers({"X-Replay-Generated": f"seed={self._seed}"})
 
     def _exchange_info(self, query: Query) -> Answer:
-        contracts = [tape.contract for tape in self.tapes.values()]
+        contracts = self._listed.values()
         return json_answer(exchange_information(query.now.millis, self._weight_limit, contracts))
 
     def _tape(self, query: Query) -> FuturesTape:

@@ -10,7 +10,7 @@ from extract.replay.agg_tape import Bounds
 from extract.replay.answer import JSON, Answer, Query, json_answer
 from extract.replay.bar_tape import in_micros
 from extract.replay.binance_parameters import RefusalError
-from extract.replay.binance_spot_symbols import SYMBOLS, exchange_information
+from extract.replay.binance_spot_symbols import SYMBOLS, SpotSymbol, exchange_information
 from extract.replay.exchange_clock import Instant
 from extract.replay.live_bars import LiveBars
 from extract.replay.spot_bars import SpotBars
@@ -30,10 +30,13 @@ WEIGHTS: Mapping[str, int] = {
 
 
 class BinanceSpot:
-    """The venue: one method a path."""
+    """The venue: one method a path; `listed` are more symbols, which others answer for."""
 
-    def __init__(self, tapes: SpotTapes, weight_limit: int) -> None:
+    def __init__(
+        self, tapes: SpotTapes, weight_limit: int, listed: Mapping[str, SpotSymbol]
+    ) -> None:
         self.tapes = tapes
+        self._listed = {**SYMBOLS, **listed}
         self.bars = {symbol: SpotBars(tapes, symbol) for symbol in SYMBOLS}
         self._weight_limit = weight_limit
         self._routes: Mapping[str, Callable[[Query], Answer]] = {
@@ -61,7 +64,8 @@ class BinanceSpot:
             return refusal.answer()
 
     def _exchange_info(self, query: Query) -> Answer:
-        wanted = _wanted_symbols(query.parameters)
+        names = _wanted_symbols(query.parameters, self._listed)
+        wanted = {name: self._listed[name] for name in names}
         document = exchange_information(query.now.millis, self._weight_limit, wanted)
         return json_answer(document).with_headers({"X-Replay-Generated": "facts"})
 
@@ -136,15 +140,15 @@ def _wants_micros(query: Query) -> bool:
     return query.headers.get("x-mbx-time-unit", "").upper() == "MICROSECOND"
 
 
-def _wanted_symbols(parameters: Mapping[str, str]) -> list[str]:
+def _wanted_symbols(parameters: Mapping[str, str], known: Mapping[str, SpotSymbol]) -> list[str]:
     if "symbol" in parameters and "symbols" in parameters:
         raise RefusalError(-1128, "Combination of optional parameters invalid.")
     if "symbol" in parameters:
-        return [ask.symbol_of(parameters, SYMBOLS)]
+        return [ask.symbol_of(parameters, known)]
     if "symbols" not in parameters:
-        return list(SYMBOLS)
+        return list(known)
     wanted = _symbol_list(parameters["symbols"])
-    if not set(wanted) <= set(SYMBOLS):
+    if not set(wanted) <= set(known):
         raise RefusalError(-1121, "Invalid symbol.")
     return wanted
 

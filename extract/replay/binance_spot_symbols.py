@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -24,9 +24,9 @@ SYMBOLS: Mapping[str, SpotSymbol] = {
 
 
 def exchange_information(
-    server_time_ms: int, weight_limit: int, symbols: Sequence[str]
+    server_time_ms: int, weight_limit: int, symbols: Mapping[str, SpotSymbol]
 ) -> dict[str, object]:
-    """Return the body of `GET /api/v3/exchangeInfo` for some of the recorded symbols."""
+    """Return the body of `GET /api/v3/exchangeInfo` for some symbols."""
     return {
         "timezone": "UTC",
         "serverTime": server_time_ms,
@@ -35,7 +35,7 @@ def exchange_information(
             _rate_limit("RAW_REQUESTS", "MINUTE", 5, 61_000),
         ],
         "exchangeFilters": [],
-        "symbols": [_symbol(name, SYMBOLS[name]) for name in symbols],
+        "symbols": [_symbol(name, symbol) for name, symbol in symbols.items()],
     }
 
 

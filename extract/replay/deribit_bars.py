@@ -50,18 +50,19 @@ def chart_bars(
     if close is None:
         return bars
     for tick in range(min(by_start), end_ms + 1, length):
-        bars.append(_bar(tick, by_start.get(tick, []), close))
+        bars.append(bar_of(tick, by_start.get(tick, []), close))
         close = bars[-1].close
     return [bar for bar in bars if bar.tick >= start_ms][:MOST_BARS]
 
 
-def _bar(tick: int, trades: list[DeribitTrade], previous: Decimal) -> ChartBar:
+def bar_of(tick: int, trades: Sequence[DeribitTrade], previous: Decimal) -> ChartBar:
+    """Return one bar of its trades; `previous` is the close of the bar before."""
     prices = [trade.price for trade in trades if trade.sets_price] or [previous]
     volume, cost = _volume_and_cost(trades)
     return ChartBar(tick, prices[0], max(prices), min(prices), prices[-1], volume, cost)
 
 
-def _volume_and_cost(trades: list[DeribitTrade]) -> tuple[Decimal, Decimal]:
+def _volume_and_cost(trades: Sequence[DeribitTrade]) -> tuple[Decimal, Decimal]:
     """Inverse: amounts are USD, so cost is their sum and volume the coin; else the reverse.
 
     A combo's price may be zero or negative, so its volume is the sum of its amounts.

@@ -11,8 +11,9 @@ from pathlib import Path
 from extract.replay import recordings
 from extract.replay.answer import Answer, Query
 from extract.replay.archive import Archive
-from extract.replay.binance_futures import BinanceFutures
-from extract.replay.binance_spot import BinanceSpot
+from extract.replay.binance import Binance
+from extract.replay.busy.listings import busy_holdings
+from extract.replay.busy.tape import Busy
 from extract.replay.deribit import Deribit
 from extract.replay.exchange_clock import (
     ARCHIVE,
@@ -25,7 +26,8 @@ from extract.replay.exchange_clock import (
     SegmentClocks,
 )
 from extract.replay.faults import Fault, FaultBoard
-from extract.replay.futures_tape import COINM_CONTRACTS, SEED, USDM_CONTRACTS
+from extract.replay.futures_tape import SEED
+from extract.replay.holdings import Holding, holdings
 from extract.replay.limits import (
     Charge,
     CreditBucket,
@@ -36,7 +38,6 @@ from extract.replay.limits import (
 )
 from extract.replay.misbehaviour import answer_instead, refused, spoil
 from extract.replay.request_log import LoggedRequest, RequestLog
-from extract.replay.spot_tapes import SpotTapes
 from extract.replay.streams.rules import StreamRules
 
 INSTRUMENTS_METHOD = "/public/get_instruments"
@@ -57,6 +58,7 @@ class Rules:
         weight: Binance's limits by segment.
         instruments_credits: Deribit's pool for `get_instruments`.
         other_credits: Deribit's pool for every other method.
+        busy: adds generated symbols with as many trades as wanted; None, and there are none.
         streams: limits and pace of the websocket side.
         seconds: by which clock the limits count and the live clocks run.
     """
@@ -68,6 +70,7 @@ class Rules:
     weight: Mapping[str, WeightRules] = field(default_factory=dict)
     instruments_credits: CreditRules = INSTRUMENTS_CREDITS
     other_credits: CreditRules = OTHER_CREDITS
+    busy: Busy | None = None
     streams: StreamRules = field(default_factory=StreamRules)
     seconds: Seconds = time.monotonic
 
@@ -105,18 +108,16 @@ class Engine:
             CreditBucket(rules.other_credits, rules.seconds),
         )
         limit = {segment: rule.weight_per_minute for segment, rule in weight.items()}
-        self.spot = BinanceSpot(SpotTapes(rules.directory), limit[SPOT])
-        self.futures: Mapping[str, BinanceFutures] = {
-            USDM: BinanceFutures("/fapi/v1", USDM_CONTRACTS, rules.seed, limit[USDM]),
-            COINM: BinanceFutures("/dapi/v1", COINM_CONTRACTS, rules.seed, limit[COINM]),
-        }
-        self._binance: Mapping[str, BinanceSpot | BinanceFutures] = {
-            SPOT: self.spot,
-            **self.futures,
-        }
+        self.binance = Binance(rules.directory, rules.seed, limit, rules.busy)
         self._archive = Archive(rules.directory, rules.seed)
         self.deribit = Deribit(rules.seed)
         self._previous: dict[tuple[str, str], Answer] = {}
+
+    def holdings(self) -> list[Holding]:
+        """Return everything that it can serve, up to its clocks where trading never ends."""
+        busy, seed = self.rules.busy, self.rules.seed
+        more = () if busy is None else busy_holdings(busy, seed, self.clocks.moments())
+        return [*holdings(seed), *more]
 
     def serve(self, query: Query, query_string: str) -> Outcome:
         """Answer one request and log it."""
@@ -161,9 +162,9 @@ class Engine:
             return self._archive.answer(query)
         if query.segment in (DERIBIT, DERIBIT_HISTORY):
             return self._deribit_answer(query)
-        venue = self._binance[query.segment]
-        charge = self._meters[query.segment].charge(venue.weight(query))
-        answer = venue.answer(query) if charge.status == 200 else _refusal(query, charge)
+        charge = self._meters[query.segment].charge(self.binance.weight(query))
+        is_refused = charge.status != 200
+        answer = _refusal(query, charge) if is_refused else self.binance.answer(query)
         return answer.with_headers({"X-MBX-USED-WEIGHT-1M": str(charge.used)})
 
     def _deribit_answer(self, query: Query) -> Answer:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
+from random import Random
 
 from lake.errors import UsageError
 
@@ -35,11 +36,21 @@ ANSWER_KINDS = (
     "bad_name",
 )
 #: What may go wrong with a message of a stream.
-STREAM_KINDS = (
+MESSAGE_KINDS = (
     "disconnect",
+    "random_disconnect",
+    "half_message",
+    "binary_junk",
+    "error_message",
+    "silence",
+    "old_message",
+    "duplicated_message",
+    "event_time_skew",
     "dropped_message",
 )
-KINDS = (*ANSWER_KINDS, *STREAM_KINDS)
+#: What may go wrong around the messages of streams.
+CONNECTION_KINDS = ("refused_connection", "refused_subscription", "no_ping")
+KINDS = (*ANSWER_KINDS, *MESSAGE_KINDS, *CONNECTION_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +61,17 @@ class Fault:
         kind: one of `KINDS`.
         segment: pattern of the segment, such as `binance/*`.
         path: pattern of the path in it, such as `*/aggTrades`; of streams the stream or channel,
-            such as `btcusdt@trade`.
+            such as `btcusdt@trade`; of `no_ping` it is `ping` (Deribit: `heartbeat`).
         times: how many answers, or messages of streams, it spoils.
         after: how many matching requests, or messages, pass unharmed before.
         retry_after: seconds in `Retry-After` (rate_limited, banned).
         status: of server_error.
-        seconds: how long a stall lasts, or how far the clock is off.
+        seconds: how long a stall lasts or connections are refused, or how far the clock is off.
         row: which row of the page is spoilt; None for the one in the middle.
         field: which field is missing; None for the price.
         name: the name that discovery lists (bad_name).
+        one_in: a message in so many is the last one (random_disconnect).
+        seed: of that chance: the same seed ends connections after the same messages.
     """
 
     kind: str
@@ -72,12 +85,28 @@ class Fault:
     row: int | None = None
     field: str | None = None
     name: str = "../../EVIL/USDT"
+    one_in: int = 100
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UsageError(
                 f"there is no fault `{self.kind}`", hint=f"One of: {', '.join(KINDS)}."
             )
+        if self.one_in < 1:
+            raise UsageError(
+                f"a chance of one in {self.one_in} can't be drawn", hint="Use 1 or more."
+            )
+
+    def drawn(self) -> Fault:
+        """Return the order with its chance drawn: so many more messages pass before it."""
+        if self.kind != "random_disconnect":
+            return self
+        random = Random(f"{self.seed}/{self.times}")
+        passed = 0
+        while random.randrange(self.one_in):
+            passed += 1
+        return replace(self, after=self.after + passed)
 
     def matches(self, segment: str, path: str) -> bool:
         """Say whether it is meant for a request."""
@@ -113,7 +142,7 @@ class FaultBoard:
     def add(self, faults: Iterable[Fault]) -> None:
         """Order more faults; they are served in the order in which they came."""
         with self._lock:
-            self._open.extend(faults)
+            self._open.extend(fault.drawn() for fault in faults)
 
     def clear(self) -> None:
         """Drop every open order."""
@@ -132,7 +161,7 @@ class FaultBoard:
 
     def may_spoil_streams(self) -> bool:
         """Say whether any order is for a stream; cheap enough to ask before every message."""
-        return any(fault.kind in STREAM_KINDS for fault in self._open)
+        return any(fault.kind in MESSAGE_KINDS for fault in self._open)
 
     def take(self, segment: str, path: str, kinds: Collection[str] = ANSWER_KINDS) -> Fault | None:
         """Return the fault of these kinds that spoils this request, if any, and count it."""
@@ -150,6 +179,6 @@ class FaultBoard:
     def _spend(self, place: int, fault: Fault) -> None:
         self._served += 1
         if fault.times > 1:
-            self._open[place] = replace(fault, times=fault.times - 1)
+            self._open[place] = replace(fault, times=fault.times - 1).drawn()
         else:
             del self._open[place]

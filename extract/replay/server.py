@@ -11,7 +11,7 @@ from extract.replay.answer import Answer, Query, json_answer
 from extract.replay.engine import Engine, Outcome
 from extract.replay.exchange_clock import SEGMENTS
 from extract.replay.faults import Fault, fault_from
-from extract.replay.holdings import as_documents, holdings
+from extract.replay.holdings import as_documents
 from extract.replay.streams.routes import add_streams
 from lake.clock import to_iso
 from lake.errors import UsageError
@@ -75,7 +75,7 @@ class _Desk:
 
     async def holdings(self, _: web.Request) -> web.Response:
         clocks = {segment: to_iso(now) for segment, now in self._engine.clocks.moments().items()}
-        held = as_documents(holdings(self._engine.rules.seed))
+        held = as_documents(self._engine.holdings())
         return _response(json_answer({"clocks": clocks, "holdings": held}))
 
     async def open_faults(self, _: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from extract.replay.exchange import ReplayExchange
 from extract.replay.exchange_clock import COINM, SPOT, USDM
 from extract.replay.limits import CreditRules, WeightRules
 from tests.replay.asking import Asking
+from tests.replay.listening import Watch
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "data" / "reference"
 
@@ -47,6 +48,12 @@ def own_exchange() -> Iterator[ReplayExchange]:
 def own_ask(own_exchange: ReplayExchange) -> Asking:
     """Requests to the test's own exchange."""
     return Asking(own_exchange.urls)
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """Seconds that pass when the test says so."""
+    return Watch()
 
 
 @pytest.fixture(scope="session")

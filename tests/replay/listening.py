@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -25,12 +26,42 @@ RECORDED = "2025-03-25T23:06:55Z"
 GENERATED = "2024-08-08T23:55:55Z"
 
 
+class Watch:
+    """A clock of seconds that a test turns by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Held:
+    """A clock of seconds that runs once it is released, when the listener is there."""
+
+    def __init__(self) -> None:
+        self._released_at: float | None = None
+
+    def __call__(self) -> float:
+        return 0.0 if self._released_at is None else time.monotonic() - self._released_at
+
+    def release(self) -> None:
+        self._released_at = self._released_at or time.monotonic()
+
+
 @contextmanager
-def live(start: str, speed: int = 20, rules: Rules | None = None) -> Iterator[ReplayExchange]:
-    """Run an exchange whose clock runs from a moment."""
-    running = Live(datetime.fromisoformat(start), speed)
-    with ReplayExchange(replace(rules or Rules(), live=running)) as exchange:
+def live(start: str, speed: int = 20) -> Iterator[ReplayExchange]:
+    """Run an exchange whose clock runs from a moment on, once `release` is called."""
+    rules = Rules(live=Live(datetime.fromisoformat(start), speed), seconds=Held())
+    with ReplayExchange(rules) as exchange:
         yield exchange
+
+
+def release(exchange: ReplayExchange) -> None:
+    """Let the clock of a `live` exchange run."""
+    held = exchange.engine.rules.seconds
+    assert isinstance(held, Held)
+    held.release()
 
 
 def talk(url: str, conversation: Callable[[Socket], Awaitable[T]], **options: Any) -> T:
@@ -61,10 +92,12 @@ def exact(message: WSMessage) -> Any:
     return json.loads(message.data, parse_float=str)
 
 
-def listen(url: str, count: int) -> list[Any]:
-    """Return the first messages of a stream."""
+def listen(exchange: ReplayExchange, url: str, count: int) -> list[Any]:
+    """Return the first messages of Binance's streams after the clock was released."""
 
     async def conversation(socket: Socket) -> list[Any]:
+        await ask(socket, method="LIST_SUBSCRIPTIONS", id=0)
+        release(exchange)
         return [exact(await socket.receive()) for _ in range(count)]
 
     return talk(url, conversation)

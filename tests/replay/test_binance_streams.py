@@ -6,7 +6,17 @@ import pytest
 
 from extract.replay.exchange import ReplayExchange
 from tests.replay.asking import Asking
-from tests.replay.listening import GENERATED, RECORDED, Socket, ask, exact, listen, live, talk
+from tests.replay.listening import (
+    GENERATED,
+    RECORDED,
+    Socket,
+    ask,
+    exact,
+    listen,
+    live,
+    release,
+    talk,
+)
 
 FIRST_BTC_ID = 4_744_868_157
 TRADE_FIELDS = {"t": "id", "p": "price", "q": "qty", "T": "time", "m": "isBuyerMaker"}
@@ -19,7 +29,7 @@ def picked(message: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
 
 def test_spot_trades_are_those_of_rest_from_the_first_on() -> None:
     with live(RECORDED) as exchange:
-        heard = listen(f"{exchange.urls.spot}/ws/btcusdt@trade", 50)
+        heard = listen(exchange, f"{exchange.urls.spot}/ws/btcusdt@trade", 50)
         rows = Asking(exchange.urls).spot(
             "historicalTrades", symbol="BTCUSDT", fromId=FIRST_BTC_ID, limit=50
         )
@@ -34,7 +44,7 @@ def test_spot_trades_are_those_of_rest_from_the_first_on() -> None:
 
 def test_spot_aggregates_are_those_of_rest() -> None:
     with live("2025-08-31T23:59:59Z", speed=10) as exchange:
-        heard = listen(f"{exchange.urls.spot}/ws/ethusdt@aggTrade", 30)
+        heard = listen(exchange, f"{exchange.urls.spot}/ws/ethusdt@aggTrade", 30)
         first = heard[0]["a"]
         rows = Asking(exchange.urls).spot("aggTrades", symbol="ETHUSDT", fromId=first, limit=30)
 
@@ -47,8 +57,8 @@ def test_spot_aggregates_are_those_of_rest() -> None:
 def test_futures_streams_are_those_of_rest(segment: str, symbol: str) -> None:
     with live(GENERATED, speed=60) as exchange:
         root, venue = getattr(exchange.urls, segment), getattr(Asking(exchange.urls), segment)
-        trades = listen(f"{root}/ws/{symbol.lower()}@trade", 30)
-        aggregates = listen(f"{root}/ws/{symbol.lower()}@aggTrade", 30)
+        trades = listen(exchange, f"{root}/ws/{symbol.lower()}@trade", 30)
+        aggregates = listen(exchange, f"{root}/ws/{symbol.lower()}@aggTrade", 30)
         key = {"X-MBX-APIKEY": "any"}
         rows = venue("historicalTrades", key, symbol=symbol, fromId=trades[0]["t"], limit=30)
         agg_rows = venue("aggTrades", symbol=symbol, fromId=aggregates[0]["a"], limit=30)
@@ -63,7 +73,7 @@ def test_futures_streams_are_those_of_rest(segment: str, symbol: str) -> None:
 def test_combined_stream_names_the_stream_of_each_message() -> None:
     with live(RECORDED) as exchange:
         url = f"{exchange.urls.spot}/stream?streams=btcusdt@trade/ethusdt@trade/solusdt@trade"
-        heard = listen(url, 300)
+        heard = listen(exchange, url, 2500)
 
     assert {one["stream"] for one in heard} == {"btcusdt@trade", "ethusdt@trade", "solusdt@trade"}
     assert all(one["data"]["s"].lower() + "@trade" == one["stream"] for one in heard)
@@ -119,6 +129,7 @@ def test_bad_command_gets_the_error_object(text: str, error: dict[str, int]) -> 
 def test_subscribing_and_leaving_while_connected() -> None:
     async def conversation(socket: Socket) -> tuple[Any, Any]:
         await ask(socket, method="SUBSCRIBE", params=["btcusdt@trade"], id=1)
+        release(exchange)
         first = exact(await socket.receive())
         await ask(socket, method="SET_PROPERTY", params=["combined", True], id=2)
         await ask(socket, method="UNSUBSCRIBE", params=["btcusdt@trade"], id=3)
@@ -134,13 +145,17 @@ def test_subscribing_and_leaving_while_connected() -> None:
 
 def test_upper_case_name_never_speaks() -> None:
     with live(RECORDED) as exchange:
-        heard = listen(f"{exchange.urls.spot}/stream?streams=BTCUSDT@trade/ethusdt@trade", 20)
+        heard = listen(
+            exchange, f"{exchange.urls.spot}/stream?streams=BTCUSDT@trade/ethusdt@trade", 20
+        )
 
     assert {one["stream"] for one in heard} == {"ethusdt@trade"}
 
 
 def test_two_clients_hear_the_same_bytes() -> None:
     async def conversation(socket: Socket) -> list[str]:
+        await ask(socket, method="LIST_SUBSCRIPTIONS", id=0)
+        release(exchange)
         return [(await socket.receive()).data for _ in range(20)]
 
     url = "/stream?streams=btcusdt@trade"

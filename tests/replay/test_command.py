@@ -13,7 +13,7 @@ from extract.replay.exchange import ReplayExchange
 from jobs.context import exchanges_of
 from lake.errors import UsageError
 from lake.settings import load_settings
-from tests.replay.listening import RECORDED, Socket, ask, listen, talk
+from tests.replay.listening import RECORDED, Socket, ask, exact, talk
 
 
 def test_command_prints_where_it_serves() -> None:
@@ -48,12 +48,16 @@ def candlelake(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([*command, *arguments], stdout=pipe, stderr=pipe, text=True)
 
 
+async def first_three(socket: Socket) -> list[Any]:
+    return [exact(await socket.receive()) for _ in range(3)]
+
+
 def test_candlelake_replay_streams_with_a_clock_that_runs() -> None:
-    with candlelake("replay", "--live-from", RECORDED, "--speed", "20") as process:
+    with candlelake("replay", "--live-from", RECORDED, "--speed", "2") as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(10)]
         settings = dict(line.strip().split("=", 1) for line in lines)
-        heard = listen(f"{settings['exchanges.binance.spot.ws_url']}/ws/btcusdt@trade", 3)
+        heard = talk(f"{settings['exchanges.binance.spot.ws_url']}/ws/btcusdt@trade", first_three)
         process.terminate()
 
     assert [one["t"] for one in heard] == [4_744_868_157, 4_744_868_158, 4_744_868_159]

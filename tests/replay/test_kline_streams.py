@@ -52,7 +52,7 @@ def test_bar_is_sent_every_two_seconds_and_once_when_closed(engine: Engine) -> N
 
 def test_closed_bars_follow_from_the_trades_over_rest() -> None:
     with live("2025-03-25T23:06:59Z", speed=60) as exchange:
-        heard = listen(f"{exchange.urls.spot}/ws/btcusdt@kline_1m", 61)
+        heard = listen(exchange, f"{exchange.urls.spot}/ws/btcusdt@kline_1m", 61)
         ask = Asking(exchange.urls)
         rows = ask.spot("klines", symbol="BTCUSDT", interval="1m", limit=1000)
         minute: dict[str, Any] = {"symbol": "BTCUSDT", "limit": 1000}
@@ -72,7 +72,9 @@ def test_closed_bars_follow_from_the_trades_over_rest() -> None:
 def test_recorded_hour_equals_the_bar_made_of_its_trades(engine: Engine) -> None:
     midnight = to_millis(datetime(2024, 1, 1, tzinfo=UTC))
     asked = ("klines", "BTCUSDT", "1h")
-    made = engine.spot.bars["BTCUSDT"].bar(60 * MINUTE, midnight, midnight + 60 * MINUTE - 1)
+    made = engine.binance.spot.bars["BTCUSDT"].bar(
+        60 * MINUTE, midnight, midnight + 60 * MINUTE - 1
+    )
     with live("2024-01-01T01:30:00Z") as exchange:
         rows = Asking(exchange.urls).spot(asked[0], symbol=asked[1], interval=asked[2], limit=2)
 
@@ -85,11 +87,12 @@ def test_recorded_hour_equals_the_bar_made_of_its_trades(engine: Engine) -> None
 
 @pytest.mark.parametrize(("segment", "symbol"), [(USDM, "BTCUSDT"), (COINM, "BTCUSD_PERP")])
 @pytest.mark.parametrize("interval", ["1m", "5m"])
-def test_futures_bars_are_those_of_rest(segment: str, symbol: str, interval: str) -> None:
-    engine = Engine(Rules())
+def test_futures_bars_are_those_of_rest(
+    engine: Engine, segment: str, symbol: str, interval: str
+) -> None:
     stream = f"{symbol.lower()}@kline_{interval}"
     messages = sent(engine, segment, stream, WINDOW_START, WINDOW_START + 14 * MINUTE)
-    venue = engine.futures[segment].tapes[symbol]
+    venue = engine.binance.futures[segment].tapes[symbol]
     rows = venue.klines(interval, to_millis(datetime(2024, 8, 9, 0, 15, tzinfo=UTC)))
 
     closed = {one["k"]["t"]: as_row(one["k"]) for one in messages if one["k"]["x"]}

@@ -14,25 +14,10 @@ from extract.replay.faults import Fault
 from lake.clock import to_millis
 from lake.errors import UsageError
 from tests.replay.asking import Asking
-from tests.replay.listening import GENERATED, live
+from tests.replay.listening import Watch
 
 START = datetime(2025, 3, 25, 23, 8, tzinfo=UTC)
 WINDOW = datetime(2024, 8, 9, tzinfo=UTC)
-
-
-class Watch:
-    """A clock of seconds that a test turns by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def watch() -> Watch:
-    return Watch()
 
 
 def standing(watch: Watch, start: datetime, speed: int = 1) -> ReplayExchange:
@@ -54,7 +39,7 @@ def test_clock_runs_from_its_start_at_its_speed(watch: Watch) -> None:
 
 
 def test_clock_runs_by_itself() -> None:
-    with live(GENERATED, speed=1000) as exchange:
+    with ReplayExchange(Rules(live=Live(WINDOW, speed=1000))) as exchange:
         ask = Asking(exchange.urls)
         times = [ask.usdm("time")["serverTime"] for _ in range(3)]
 

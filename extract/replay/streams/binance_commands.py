@@ -88,6 +88,8 @@ def subscribe(connection: Connection, streams: list[str], rules: StreamRules) ->
     """
     if len({*connection.streams, *streams}) > rules.most_streams:
         raise CommandError(2, "Invalid request: too many parameters")
+    if connection.is_refused(streams):
+        raise CommandError(2, "Invalid request: subscription refused")
     connection.subscribe(streams)
 
 

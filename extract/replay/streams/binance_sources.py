@@ -13,6 +13,7 @@ from extract.replay.exchange_clock import SPOT
 from extract.replay.futures_tape import AGGREGATE_SPAN
 from extract.replay.spot_tapes import SpotTapes
 from extract.replay.streams import binance_frames as write
+from extract.replay.streams.busy_sources import busy_source
 from extract.replay.streams.kline_source import FUTURES_PACE, SPOT_PACE, kline_source
 from extract.replay.streams.source import Source
 
@@ -82,9 +83,12 @@ def binance_source(engine: Engine, segment: str, stream: str) -> Source | None:
     symbol, _, kind = stream.partition("@")
     if symbol != symbol.lower():
         return None
+    busy = engine.binance.busy.get(segment)
+    if busy is not None and symbol.upper() in busy.rows:
+        return busy_source(busy.rows[symbol.upper()], kind)
     if segment == SPOT:
-        return _spot_source(engine.spot, symbol.upper(), kind)
-    return _futures_source(engine.futures[segment], symbol.upper(), kind)
+        return _spot_source(engine.binance.spot, symbol.upper(), kind)
+    return _futures_source(engine.binance.futures[segment], symbol.upper(), kind)
 
 
 def _spot_source(venue: BinanceSpot, symbol: str, kind: str) -> Source | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from typing import Protocol
 
 from extract.replay.engine import Engine
 from extract.replay.exchange_clock import DERIBIT
@@ -14,22 +15,35 @@ from extract.replay.streams.deribit_sources import deribit_source
 from extract.replay.streams.source import Source
 
 
+class Keeper(Protocol):
+    """What keeps one connection to the exchange's rules."""
+
+    def heard(self) -> None:
+        """Take note of an incoming message of any sort."""
+
+    def ponged(self, payload: bytes) -> None:
+        """Take a pong."""
+
+    def turn(self) -> None:
+        """Do what it is time for."""
+
+
 class Pacer:
     """The open connections, and the turns at which they are served while there are any."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._connections: dict[Connection, None] = {}
+        self._connections: dict[Connection, Keeper] = {}
         self._sources: dict[tuple[str, str], Source | None] = {}
         self._sent_until: dict[str, int] = {}
         self._turning: asyncio.Task[None] | None = None
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Connection, keeper: Keeper) -> None:
         """Serve a connection from now on."""
         if self._turning is None:
             self._sent_until.clear()
             self._turning = asyncio.create_task(self._turn_on())
-        self._connections[connection] = None
+        self._connections[connection] = keeper
 
     def remove(self, connection: Connection) -> None:
         """Serve a connection no longer."""
@@ -37,6 +51,10 @@ class Pacer:
         if not self._connections and self._turning is not None:
             self._turning.cancel()
             self._turning = None
+
+    def count(self, segment: str) -> int:
+        """Return how many connections a segment holds."""
+        return sum(connection.segment == segment for connection in self._connections)
 
     def hang_up(self) -> None:
         """Drop all connections."""
@@ -71,8 +89,10 @@ class Pacer:
             self._sent_until[segment] = now
             if now > after:
                 self._publish(segment, after, now)
-        for connection in list(self._connections):
-            connection.flush()
+        for connection, keeper in list(self._connections.items()):
+            if not connection.is_closed:
+                keeper.turn()
+                connection.flush()
 
     def _publish(self, segment: str, after: int, until: int) -> None:
         takers: defaultdict[str, list[Connection]] = defaultdict(list)

@@ -18,7 +18,7 @@ from lake.errors import UsageError
 from lake.objects import FolderStore
 from tests.front_door.commands import ROOT, candlelake, command, environment, pointed_at, the_error
 from tests.live.collecting import all_ids, claimed, whole
-from tests.replay.listening import RECORDED, live
+from tests.live.running_exchange import RECORDED, live
 
 OF_BTC = ("--exchange", "binance", "--kind", "spot", "--instruments", "BTCUSDT")
 TRADES = ("extract", "live", *OF_BTC, "--streams", "trade")

@@ -19,7 +19,7 @@ from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import held
 from tests.live.collecting import Collector, all_ids
 from tests.live.conftest import HURRIED
-from tests.replay.listening import live
+from tests.live.running_exchange import live
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

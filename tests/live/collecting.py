@@ -88,6 +88,8 @@ class Collector:
                 return await collect(
                     self.settings, chosen, held, tools, stop=stop, life_seconds=life_seconds
                 )
+        except TimeoutError as error:
+            raise AssertionError(f"still not so: {self.counters.totals()}") from error
         finally:
             watching.cancel()
 

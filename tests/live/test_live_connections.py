@@ -10,8 +10,8 @@ from extract.live.binance import LIMITS
 from lake.objects import FolderStore
 from tests.live.collecting import Collector, claimed, live_ids, whole
 from tests.live.conftest import MakeSettings
+from tests.live.running_exchange import GENERATED, live
 from tests.live.small_exchange import STREAM, Line, SmallExchange
-from tests.replay.listening import live
 
 GOODBYE = b'{"e":"serverShutdown","E":1788000000000}'
 #: Each trade is sent so long after the one before, on all connections at the same time.
@@ -117,7 +117,7 @@ def test_a_server_that_refuses_connections_is_asked_less_and_less(store: FolderS
 def test_futures_and_deribit_collect_as_spot_does(
     store: FolderStore, settings_of: MakeSettings
 ) -> None:
-    with live("2024-08-08T23:55:55Z", speed=60) as exchange:
+    with live(GENERATED, speed=60) as exchange:
         settings = settings_of(exchange)
         futures = Collector(
             settings, store, kind="usdm", streams=("aggTrade",), instruments=("BTCUSDT",)
@@ -144,7 +144,7 @@ def test_a_lost_connection_of_deribit_leaves_no_hole(
 ) -> None:
     from extract.replay.faults import Fault  # noqa: PLC0415 - beside its only use
 
-    with live("2024-08-08T23:55:55Z", speed=60) as exchange:
+    with live(GENERATED, speed=60) as exchange:
         exchange.order(Fault("disconnect", after=20, path="trades.BTC-PERPETUAL*"))
         exchange.order(Fault("dropped_message", after=20, times=4, path="trades.BTC-PERPETUAL*"))
         collector = Collector(
@@ -168,7 +168,7 @@ def test_deribits_heartbeat_is_asked_for_and_answered(
 ) -> None:
     from extract.live.deribit import DeribitStreams  # noqa: PLC0415 - beside its only use
 
-    with live("2024-08-08T23:55:55Z") as exchange:
+    with live(GENERATED) as exchange:
         venue = DeribitStreams(settings_of(exchange), "future", [])
     (greeting,) = map(json.loads, venue.greeting())
     test_request = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
 from extract.live.counters import Totals
+from extract.replay.busy.tape import Busy
+from extract.replay.engine import Rules
 from extract.replay.faults import Fault
 from lake.objects import FolderStore
 from tests.live.collecting import Collector, all_ids, claimed, live_ids, whole
 from tests.live.conftest import MakeSettings
-from tests.replay.listening import RECORDED, live
+from tests.live.running_exchange import RECORDED, live
 
 
 def all_closed(totals: Totals, holes: int, trades: int) -> bool:
@@ -72,3 +78,55 @@ def test_a_second_start_fills_what_the_first_one_lost(
     assert totals.holes_opened == totals.holes_closed >= 1
     assert min(ids) == min(before)
     assert ids == whole(ids) == claimed(store)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_all_that_a_stream_can_do_wrong_leaves_the_tape_whole(
+    store: FolderStore, settings_of: MakeSettings, seed: int
+) -> None:
+    of_btc = {"path": "btcusdt@trade"}
+    with live(RECORDED) as exchange:
+        exchange.order(
+            Fault("old_message", after=20, **of_btc),
+            Fault("duplicated_message", after=25, times=3, **of_btc),
+            Fault("event_time_skew", after=30, times=3, **of_btc),
+            Fault("binary_junk", after=35, **of_btc),
+            Fault("error_message", after=40, **of_btc),
+            Fault("half_message", after=60, **of_btc),
+            Fault("dropped_message", after=80, times=2, **of_btc),
+            Fault("random_disconnect", after=90, times=3, one_in=30, seed=seed, **of_btc),
+            Fault("silence", after=160, **of_btc),
+        )
+        settings = settings_of(exchange, "live.stale_seconds=1")
+        collector = Collector(settings, store, instruments=("BTCUSDT", "ETHUSDT"))
+        totals = collector.collect(
+            lambda now: (
+                now.reconnects >= 5 and now.trades > 600 and now.holes_opened == now.holes_closed
+            )
+        )
+
+    assert totals.odd == 2
+    for instrument in ("BTCUSDT", "ETHUSDT"):
+        ids = all_ids(store, instrument)
+        assert ids == whole(ids) == claimed(store, instrument)
+
+
+def test_two_losses_at_thousands_of_trades_a_second_leave_no_hole(
+    store: FolderStore, settings_of: MakeSettings
+) -> None:
+    busy = Busy(instruments=2, trades_per_second=4_000)
+    began = (busy.start + timedelta(minutes=5)).isoformat()
+    name = "BUSY000USDT"
+    with live(began, speed=1, rules=Rules(busy=busy)) as exchange:
+        exchange.order(*[Fault("disconnect", after=2_500, path="busy000usdt@trade")] * 2)
+        collector = Collector(settings_of(exchange), store, instruments=busy.symbols)
+        totals = collector.collect(
+            lambda now: now.reconnects >= 2 and now.holes_opened == now.holes_closed >= 2
+        )
+
+    assert totals.holes_lost == 0
+    for instrument in busy.symbols:
+        ids = claimed(store, instrument)
+        assert ids == whole(ids)
+    frames = live_ids(store, name)
+    assert set(frames) < claimed(store, name)

@@ -15,8 +15,8 @@ from lake.errors import StorageError
 from lake.objects import FolderStore
 from tests.live.collecting import Collector, claimed, live_ids, whole
 from tests.live.conftest import MakeSettings
+from tests.live.running_exchange import RECORDED, live
 from tests.live.small_exchange import Line, SmallExchange
-from tests.replay.listening import RECORDED, live
 
 
 class FullDisk(FolderStore):

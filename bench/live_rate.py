@@ -30,7 +30,8 @@ from extract.replay.busy.tape import Busy
 from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
 from extract.replay.exchange_clock import Live
-from lake.clock import SystemClock
+from extract.venues.binance import MARKETS, server_time_ms
+from lake.clock import SystemClock, to_millis
 from lake.objects import FolderStore
 from lake.settings import Settings, load_settings
 
@@ -80,6 +81,9 @@ def _told(settings: Settings, store: FolderStore, busy: Busy, seconds: int) -> N
         stop = asyncio.Event()
         await collect(settings, [streams], {}, tools, stop=stop, life_seconds=seconds)
 
+    ahead_ms = to_millis(clock.now()) - server_time_ms(
+        client, settings.exchanges.binance.spot.rest_url, MARKETS["spot"]
+    )
     began, began_busy = time.monotonic(), time.process_time()
     asyncio.run(run())
     took, used = time.monotonic() - began, time.process_time() - began_busy
@@ -88,7 +92,8 @@ def _told(settings: Settings, store: FolderStore, busy: Busy, seconds: int) -> N
     print(totals)
     print(f"  {totals.trades / seconds:,.0f} trades a second, {took:.1f} s")
     print(f"  {used / took:.0%} of one core, {used * 1e6 / totals.trades:.1f} µs a trade")
-    print(f"  lag at landing at most {totals.lag_ms} ms by the exchange's own clock")
+    lag_ms = (totals.lag_ms or 0) - ahead_ms
+    print(f"  lag of the last batch at most {lag_ms} ms, by the exchange's own clock")
     print(f"  {size / totals.trades:.0f} bytes a trade in bronze, {totals.files} files")
     highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"memory: at most {highest >> 10} MiB")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -84,18 +85,18 @@ def test_a_second_start_fills_what_the_first_one_lost(
 def test_all_that_a_stream_can_do_wrong_leaves_the_tape_whole(
     store: FolderStore, settings_of: MakeSettings, seed: int
 ) -> None:
-    of_btc = {"path": "btcusdt@trade"}
+    fault = partial(Fault, path="btcusdt@trade")
     with live(RECORDED) as exchange:
         exchange.order(
-            Fault("old_message", after=20, **of_btc),
-            Fault("duplicated_message", after=25, times=3, **of_btc),
-            Fault("event_time_skew", after=30, times=3, **of_btc),
-            Fault("binary_junk", after=35, **of_btc),
-            Fault("error_message", after=40, **of_btc),
-            Fault("half_message", after=60, **of_btc),
-            Fault("dropped_message", after=80, times=2, **of_btc),
-            Fault("random_disconnect", after=90, times=3, one_in=30, seed=seed, **of_btc),
-            Fault("silence", after=160, **of_btc),
+            fault("old_message", after=20),
+            fault("duplicated_message", after=25, times=3),
+            fault("event_time_skew", after=30, times=3),
+            fault("binary_junk", after=35),
+            fault("error_message", after=40),
+            fault("half_message", after=60),
+            fault("dropped_message", after=80, times=2),
+            fault("random_disconnect", after=90, times=3, one_in=30, seed=seed),
+            fault("silence", after=160),
         )
         settings = settings_of(exchange, "live.stale_seconds=1")
         collector = Collector(settings, store, instruments=("BTCUSDT", "ETHUSDT"))

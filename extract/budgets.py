@@ -25,7 +25,12 @@ def weights(settings: Settings) -> Mapping[str, int]:
     """Return the weight a minute that each address of Binance's grants, as the settings say."""
     binance = settings.exchanges.binance
     segments = (binance.spot, binance.usdm, binance.coinm)
-    return {segment.rest_url: segment.weight_limit_per_minute for segment in segments}
+    return {
+        address: segment.weight_limit_per_minute
+        for segment in segments
+        for address in (segment.rest_url, segment.historical_trades_url)
+        if address
+    }
 
 
 def paces(settings: Settings) -> Mapping[str, float]:

@@ -11,10 +11,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
-from extract.replay.exchange_clock import COINM, DEFAULT_NOW, GENERATED_NOW, SPOT, USDM, Live
-from extract.replay.limits import WeightRules
+from jobs.replay_rules import ReplayClock, rules_of
 from lake.clock import Clock, SystemClock
 from lake.lease import held
 from lake.objects import ObjectStore, open_store
@@ -94,33 +92,20 @@ def start_session(job: str, lake: Lake) -> None:
 
 
 @contextmanager
-def exchanges_of(settings: Settings, *, is_live: bool = False) -> Iterator[Settings]:
+def exchanges_of(settings: Settings, *, clock: ReplayClock = "still") -> Iterator[Settings]:
     """Give settings whose exchange addresses can be asked: for `replay` one is started here.
 
-    Its clock stands still, so that runs are alike; where `is_live`, it runs.
+    `clock` is the replay's: it stands still, so that runs are alike, or it runs.
     """
     addresses = settings.model_dump()["exchanges"]
     if REPLAY not in _leaves(addresses):
         yield settings
         return
-    with ReplayExchange(_rules(settings, is_live=is_live)) as exchange:
+    with ReplayExchange(rules_of(settings, clock)) as exchange:
         values = settings.model_dump()
         for path, url in exchange.urls.settings().items():
             _fill_in(values, path.split("."), url)
         yield Settings.model_validate(values)
-
-
-def _rules(settings: Settings, *, is_live: bool) -> Rules:
-    binance = settings.exchanges.binance
-    limits = {SPOT: binance.spot, USDM: binance.usdm, COINM: binance.coinm}
-    return Rules(
-        now=DEFAULT_NOW,
-        live=Live(GENERATED_NOW) if is_live else None,
-        weight={
-            segment: WeightRules(market.weight_limit_per_minute)
-            for segment, market in limits.items()
-        },
-    )
 
 
 def _leaves(values: Mapping[str, Any]) -> Iterator[Any]:

@@ -79,7 +79,7 @@ def names_below(store: ObjectStore, prefix: str) -> Iterator[BronzeName]:
     """
     for key in store.names(prefix):
         if key.endswith(COVERAGE_SUFFIX):
-            yield from _packed(store, key)
+            yield from packed_in(store, key)
         else:
             yield from known_names([key])
 
@@ -91,7 +91,17 @@ def packed_of(store: ObjectStore, folder: str, instrument: str) -> Iterator[Bron
             yield from _by_instrument(store, key).get(instrument, ())
 
 
-def _packed(store: ObjectStore, key: str) -> Iterator[BronzeName]:
+def pack_of(key: str) -> BronzeName:
+    """Return the name of the pack that a coverage object stands beside.
+
+    Raises:
+        BronzeError: the key is none of a coverage object.
+    """
+    return parse_name(key.removesuffix(COVERAGE_SUFFIX) + SUFFIX)
+
+
+def packed_in(store: ObjectStore, key: str) -> Iterator[BronzeName]:
+    """Yield what the pack of a coverage object holds; raises as above."""
     for names in _by_instrument(store, key).values():
         yield from names
 
@@ -101,7 +111,7 @@ def _by_instrument(store: ObjectStore, key: str) -> dict[str, tuple[BronzeName, 
     content = store.read(key)
     if content is None:
         raise BronzeError("a coverage object is gone", where=key, hint="Run again.")
-    pack = parse_name(key.removesuffix(COVERAGE_SUFFIX) + SUFFIX)
+    pack = pack_of(key)
     found: dict[str, tuple[BronzeName, ...]] = {}
     try:
         for entry in json.loads(content, parse_float=str)["holds"]:

@@ -58,12 +58,16 @@ ApiKey = Annotated[SecretStr, AfterValidator(_sendable)]
 
 
 class BinanceSegment(Section):
-    """One Binance market: its addresses, its request weight a minute, and a secret key."""
+    """One Binance market: its addresses, its request weight a minute, and a secret key.
+
+    `historical_trades_url` is the host that is asked for trades by id; empty means `rest_url`.
+    """
 
     rest_url: str
     ws_url: str
     weight_limit_per_minute: int = Field(gt=0)
     trades_dataset: Literal["trades", "agg_trades"]
+    historical_trades_url: str = ""
     api_key: ApiKey | None = None
 
 
@@ -164,6 +168,23 @@ class Minute(Section):
         return seconds
 
 
+class Live(Section):
+    """How collectors batch, wait, change connections and look for holes (seconds, bytes, ids)."""
+
+    seconds: float = Field(gt=0)
+    bytes: int = Field(gt=0)
+    messages: int = Field(gt=0)
+    buffer_bytes: int = Field(gt=0)
+    store_patience_seconds: float = Field(ge=0)
+    stale_seconds: float = Field(gt=0)
+    connection_seconds: float = Field(gt=0)
+    rotation_seconds: float = Field(ge=0)
+    hole_seconds: float = Field(ge=0)
+    quiet_seconds: float = Field(gt=0)
+    look_back_seconds: int = Field(ge=0)
+    fill_ids: int = Field(ge=0)
+
+
 class Window(Section):
     """What a run takes where no --start or --end is given; empty means since listing, until now."""
 
@@ -205,6 +226,7 @@ class Settings(BaseSettings):
     extract: Extract
     workers: Workers
     minute: Minute
+    live: Live
     window: Window
     bronze: Bronze
     gold: Gold

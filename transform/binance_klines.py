@@ -10,7 +10,7 @@ from pyspark.sql import types as T  # noqa: N812
 
 from lake import schemas
 from lake.schemas_of_perpetuals import MARK_KLINES
-from transform import binance_answers, columns, intervals, listings, rows
+from transform import binance_answers, columns, exact_json, intervals, listings, rows
 from transform.binance_answers import archived, cell
 from transform.columns import Field
 
@@ -27,7 +27,8 @@ def klines(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
     """Read bars into candidates of `silver.klines`.
 
     Bars that had not ended when the answer came are left out: only final content opens a
-    revision, and bronze keeps them. The archive holds final bars only.
+    revision, and bronze keeps them. The archive holds final bars only, and a frame of a stream
+    says itself whether its bar is closed.
 
     Args:
         envelopes: as `transform.envelopes.read` returns them; `request` names the interval.
@@ -62,7 +63,7 @@ class _Kept(NamedTuple):
 def _bars(envelopes: DataFrame, instruments: DataFrame, kept: _Kept) -> DataFrame:
     named = envelopes.withColumn("bar_interval", _interval())
     exploded = binance_answers.explode(named, kept.dataset)
-    of_json = F.from_json("element", "array<string>")
+    of_json = F.when(_streamed(), _of_frame()).otherwise(F.from_json("element", "array<string>"))
     fields = {name: it for name, it in _fields().items() if name in kept.schema.fieldNames()}
     typed = binance_answers.typed(exploded, of_json, fields, kept.line)
     timed = typed.withColumns(
@@ -72,7 +73,7 @@ def _bars(envelopes: DataFrame, instruments: DataFrame, kept: _Kept) -> DataFram
             "ignored_sent": cell(11),
             "is_closed": F.lit(True),
             "revision": F.lit(0),
-            "sent_instrument": F.lit(None).cast("string"),
+            "sent_instrument": F.when(_streamed(), _frame("s STRING")["s"]),
             "source": F.col("mode"),
             "parser_version": F.lit(PARSER_VERSION),
         }
@@ -131,13 +132,36 @@ def _tick() -> Column:
     return F.when(F.col("open_time_sent") >= columns.FIRST_MICROSECONDS, 1).otherwise(1000)
 
 
+def _streamed() -> Column:
+    """Return whether a row is a frame of a stream: an object, where an answer has arrays."""
+    return ~archived() & F.col("element").startswith("{")
+
+
+def _frame(schema: str) -> Column:
+    """Return the bar of a frame: `t` and `T`, and three other pairs, can't share one struct."""
+    return exact_json.fields(F.col("element"), f"k STRUCT<{schema}>")["k"]
+
+
+def _of_frame() -> Column:
+    """Return a frame's values in the order of an answer's; null where it is no bar."""
+    small = _frame(", ".join(f"{name} STRING" for name in "tohlcvqnxi"))
+    large = _frame(", ".join(f"{name} STRING" for name in "TVQB"))
+    order = [(small, name) for name in "tohlcv"]
+    order += [(large, "T"), (small, "q"), (small, "n"), (large, "V"), (large, "Q"), (large, "B")]
+    is_bar = small["x"].isin("true", "false") & (
+        intervals.named(intervals.BINANCE, small["i"]) == F.col("bar_interval")
+    )
+    return F.when(is_bar, F.array(*[struct[name] for struct, name in order]))
+
+
 def _forming() -> Column:
     end = F.unix_micros("close_time") + _tick()
     # where the minute service asked, the exchange's own clock is told beside: ours may be off
     told = F.get_json_object("request", "$.exchange_clock_ms").try_cast("bigint")
     answered = F.coalesce(columns.micros(told), F.unix_micros("end_download_timestamp"))
     forming = rows.forming(end, answered)
-    return forming & ~archived() & F.col("text_is_sound")
+    said = F.coalesce(_frame("x STRING")["x"] == "false", F.lit(False))
+    return F.when(_streamed(), said).otherwise(forming & ~archived()) & F.col("text_is_sound")
 
 
 def _grid() -> tuple[Column, Column]:

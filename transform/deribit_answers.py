@@ -44,15 +44,18 @@ def bars(answers: DataFrame) -> DataFrame:
     """Explode chart answers into bars, with `object`: the values of each place of the arrays.
 
     `answered_at` is the server's own clock when it answered, in microseconds. An array that is
-    shorter than another leaves nulls; one that is missing makes the answer faulty.
+    shorter than another leaves nulls; one that is missing makes the answer faulty. A frame of the
+    chart's channel is no bar: it never says that one is final, so it stays in bronze.
     """
-    schema = f"result STRUCT<status: STRING, {_CHART_RESULT}>, usOut STRING"
+    frame = "params STRUCT<data STRUCT<tick STRING>>"
+    schema = f"result STRUCT<status: STRING, {_CHART_RESULT}>, usOut STRING, {frame}"
     parsed = _answers(answers).withColumn("answer", exact_json.fields(F.col("marked"), schema))
     arrays = [F.col(f"answer.result.{name}") for name in CHART]
     whole = F.concat(*[F.size(array) for array in arrays]).isNotNull()
     zipped = F.transform(F.arrays_zip(*arrays), _as_json)
     no_data = F.col("answer.result.status") == "no_data"
-    elements = F.when(whole, zipped).when(no_data, F.array().cast("array<string>"))
+    nothing = no_data | F.col("answer.params.data.tick").isNotNull()
+    elements = F.when(whole, zipped).when(nothing, F.array().cast("array<string>"))
     timed = parsed.withColumn("answered_at", exact_json.number(F.col("answer.usOut")))
     exploded = envelopes.explode(
         timed, exchange=EXCHANGE, dataset="klines", elements=elements, fault=_fault()

@@ -203,8 +203,12 @@ class BinanceTrades:
         key = self._segment.api_key
         wants_key = endpoint == "historicalTrades"
         secret = {"X-MBX-APIKEY": key.get_secret_value()} if key and wants_key else {}
+        base = self._segment.rest_url
+        if wants_key:
+            # data-api.binance.vision serves all but this (binance-spot-api-docs, market data only)
+            base = self._segment.historical_trades_url or base
         path = f"{self._market.prefix}/{endpoint}"
-        return Request(self._segment.rest_url, path, params, weight, secret)
+        return Request(base, path, params, weight, secret)
 
 
 def _list(document: Any) -> list[Any]:

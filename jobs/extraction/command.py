@@ -11,6 +11,7 @@ from extract.history.message import MODES, Mode
 from jobs.bulk.command import bulk
 from jobs.context import exchanges_of, open_lake
 from jobs.extraction import run as extraction
+from jobs.extraction.live import live
 from jobs.extraction.minute import minute
 from jobs.options import (
     Datasets,
@@ -43,6 +44,7 @@ Recheck = Annotated[
 app = typer.Typer(help="Land raw answers in bronze and do nothing else; Spark is not needed.")
 app.command()(bulk)
 app.command()(minute)
+app.command()(live)
 
 
 @app.callback(invoke_without_command=True)

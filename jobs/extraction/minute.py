@@ -60,7 +60,7 @@ def minute(
         bars=bars,
         instruments=instruments,
     )
-    with exchanges_of(lake.settings, is_live=True) as settings:
+    with exchanges_of(lake.settings, clock="running") as settings:
         tally = service.run(
             settings,
             lake.store,

@@ -190,3 +190,56 @@ def test_a_week_begins_on_monday(spark: SparkSession) -> None:
 
     found = {row["open_time_sent"]: row["findings"] for row in valid}
     assert found == {1703462400000: [], 1703721600000: ["off_grid"]}
+
+
+FRAME: dict[str, Any] = {
+    "t": BAR[0], "T": BAR[6], "s": "BTCUSDT", "i": "1m", "f": 100, "L": 592, "o": BAR[1],
+    "c": BAR[4], "h": BAR[2], "l": BAR[3], "v": BAR[5], "n": BAR[8], "x": True, "q": BAR[7],
+    "V": BAR[9], "Q": BAR[10], "B": "0",
+}  # fmt: skip
+
+
+def _frame(sequence: int, received: datetime | None = None, **changed: Any) -> str:
+    event = {"e": "kline", "E": BAR[6] + 5, "s": "BTCUSDT", "k": {**FRAME, **changed}}
+    body = as_json({"stream": "btcusdt@kline_1m", "data": event})
+    asked = {"method": "SUBSCRIBE", "params": {"interval": "1m", "stream": "btcusdt@kline_1m"}}
+    stamped = {"end_download_timestamp": received} if received else {}
+    named = {"dataset": "klines", "request": asked, "mode": "live", "status": 0, **stamped}
+    return line(body, sequence=sequence, **named)
+
+
+def test_a_closed_bar_of_the_stream_is_the_bar_of_rest(spark: SparkSession) -> None:
+    content = (
+        *("open_time", "close_time", "open", "high", "low", "close", "volume_sent"),
+        *("quote_volume_sent", "trade_count", "taker_buy_volume_sent", "ignored_sent"),
+        *("taker_buy_quote_volume_sent", "bar_interval", "findings", "instrument"),
+    )
+    valid, rejected = parsed(spark, "klines", _line(BAR), _frame(2))
+
+    assert rejected == []
+    of_rest, of_stream = sorted(valid, key=lambda row: row["bronze_line"])
+    assert [of_stream[name] for name in content] == [of_rest[name] for name in content]
+    assert (of_rest["source"], of_stream["source"]) == ("history", "live")
+
+
+def test_the_stream_says_itself_whether_a_bar_is_closed(spark: SparkSession) -> None:
+    slow_clock = datetime(2020, 1, 1, 0, 0, 59, tzinfo=UTC)
+    frames = [_frame(1, x=False), _frame(2, slow_clock), _frame(3, x=False)]
+
+    valid, rejected = parsed(spark, "klines", *frames)
+
+    assert rejected == []
+    assert [row["bronze_line"] for row in valid] == [2]
+
+
+def test_a_frame_that_is_no_bar_of_what_was_asked_is_refused(spark: SparkSession) -> None:
+    frames = [_frame(1, i="5m"), _frame(2, x=None), _frame(3, s="ETHUSDT"), _frame(4, o="dear")]
+
+    valid, rejected = parsed(spark, "klines", *frames)
+
+    assert valid == []
+    reasons = {row["bronze_line"]: row["reasons"] for row in rejected}
+    assert reasons[1] == reasons[2]
+    assert "open_missing" in reasons[1]
+    assert reasons[3] == ["instrument_differs"]
+    assert reasons[4] == ["open_not_a_plain_decimal"]

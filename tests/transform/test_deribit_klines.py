@@ -116,3 +116,16 @@ def test_resolutions_have_our_names(spark: SparkSession) -> None:
     assert {(1, "1d"), (3, "1m")} <= named
     assert {row["bronze_line"] for row in rejected} == {4}
     assert rejected[0]["reasons"] == ["bar_interval_unknown"]
+
+
+def test_frames_of_the_chart_stay_in_bronze(spark: SparkSession) -> None:
+    frame = (
+        '{"jsonrpc":"2.0","method":"subscription","params":{"channel":"chart.trades.BTC-PERPETUAL.1"'
+        ',"data":{"volume":0.05,"tick":1766483460000,"open":87451.0,"low":87451.0,"high":87456.5,'
+        '"cost":2460.0,"close":87456.5}}}'
+    )
+
+    valid, rejected = parsed(spark, "klines", _line(frame, mode="live", status=0), _line(CHART))
+
+    assert rejected == []
+    assert len(valid) == 3

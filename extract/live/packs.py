@@ -1,0 +1,134 @@
+"""Makes a batch into packed bronze files, one a dataset, kind and month, each with its coverage."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from extract.coverage import month_start
+from extract.live.batch import Batch, Caught
+from extract.live.lines import LineMaker, Stamp, packed_as
+from extract.live.runs import Run, runs_of, unclaimed
+from extract.live.stream import Stream
+from lake.bronze import ALL_INSTRUMENTS, QUICK_LEVEL, BronzeName, Coverage, Dataset
+from lake.clock import to_millis
+from lake.packs import Held, coverage_key, coverage_object, pack_name
+
+#: What a tag can't say of a region, and how much of it is said.
+_NOT_IN_TAG = re.compile(r"[^A-Za-z0-9]+")
+REGION_SHOWN = 20
+
+Room = tuple[Dataset, str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A packed file that is ready to land.
+
+    Attributes:
+        key: the file's.
+        content: its bytes.
+        coverage_key, coverage: the object beside it.
+        held: the names that it stands for, and their rows.
+        streams: whose frames it holds.
+    """
+
+    key: str
+    content: bytes
+    coverage_key: str
+    coverage: bytes
+    held: Sequence[Held]
+    streams: Sequence[Stream]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Frames of one stream that stand in a pack, under one name or under none."""
+
+    caught: Caught
+    places: Sequence[int]
+    name: BronzeName | None = None
+    rows: int = 0
+
+
+def tag_of(stamp: Stamp) -> str:
+    """Return what tells the files of a collector from those of all others: its region and run."""
+    region = _NOT_IN_TAG.sub("-", stamp.region)[:REGION_SHOWN].strip("-")
+    return f"{region}-{stamp.run_id}" if region else stamp.run_id
+
+
+def packs_of(batch: Batch, stamp: Stamp) -> Iterator[Pack]:
+    """Yield the packs of a batch; the same batch and stamp give the same bytes."""
+    for room, parts in sorted(_rooms(batch, stamp).items()):
+        yield _pack(room, parts, stamp)
+
+
+def _rooms(batch: Batch, stamp: Stamp) -> Mapping[Room, list[_Part]]:
+    rooms: dict[Room, list[_Part]] = defaultdict(list)
+    for stream, caught in sorted(batch.caught.items(), key=_order):
+        place = (stream.dataset, stream.exchange, stream.kind)
+        for run in runs_of(caught):
+            part = _Part(caught, run.places, _name(stream, run, stamp), run.rows)
+            rooms[*place, month_start(run.coverage.from_ms)].append(part)
+        if beside := unclaimed(caught):
+            month = month_start(to_millis(caught.stamps[beside[0]]))
+            # beside rows that are claimed, whose month is the exchange's, they need no file
+            own = [room for room in rooms if room[:3] == place]
+            rooms[own[-1] if own else (*place, month)].append(_Part(caught, beside))
+    return rooms
+
+
+def _order(item: tuple[Stream, Caught]) -> tuple[bool, str, str]:
+    stream = item[0]
+    # what names no stream comes last: by then the pack of its dataset has a month
+    return (not stream.instrument, stream.instrument, stream.channel)
+
+
+def _name(stream: Stream, run: Run, stamp: Stamp) -> BronzeName:
+    tag = tag_of(stamp)
+    return BronzeName(
+        stream.dataset,
+        stream.exchange,
+        stream.kind,
+        stream.instrument,
+        "live",
+        run.coverage,
+        f"{stream.interval}-{tag}" if stream.interval else tag,
+    )
+
+
+def _pack(room: Room, parts: Sequence[_Part], stamp: Stamp) -> Pack:
+    content = gzip.compress(
+        "".join(_lines(parts, stamp)).encode("utf-8"), compresslevel=QUICK_LEVEL, mtime=0
+    )
+    sha256 = hashlib.sha256(content).hexdigest()
+    held = [Held(part.name, part.rows) for part in parts if part.name is not None]
+    named = pack_name(held, sha256) if held else _of_nothing(room, parts)
+    key = replace(named, tag=f"{tag_of(stamp)}-{sha256[:16]}").key
+    streams = list(dict.fromkeys(part.caught.stream for part in parts))
+    return Pack(key, content, coverage_key(key), coverage_object(held, sha256), held, streams)
+
+
+def _of_nothing(room: Room, parts: Sequence[_Part]) -> BronzeName:
+    """Return the name of a pack that claims nothing; its times are those of the arrivals."""
+    stamps = [to_millis(part.caught.stamps[place]) for part in parts for place in part.places]
+    coverage = Coverage(0, -1, min(stamps), max(stamps))
+    dataset, exchange, kind, _ = room
+    return BronzeName(dataset, exchange, kind, ALL_INSTRUMENTS, "live", coverage)
+
+
+def _lines(parts: Sequence[_Part], stamp: Stamp) -> Iterator[str]:
+    makers: dict[Stream, LineMaker] = {}
+    sequence = 0
+    for part in parts:
+        caught = part.caught
+        maker = makers.setdefault(caught.stream, LineMaker(caught.stream, stamp))
+        packed = packed_as(part.name.key if part.name else "")
+        stamps, bodies = caught.stamps, caught.bodies
+        for place in part.places:
+            sequence += 1
+            yield maker.line(stamps[place], sequence, packed, bodies[place])

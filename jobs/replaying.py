@@ -21,6 +21,9 @@ def replay(
         str, typer.Option(help="Let the exchanges' clocks run from this moment, and stream.")
     ] = "",
     speed: Annotated[str, typer.Option(help="Seconds of the running clock in a real one.")] = "1",
+    busy: Annotated[
+        int, typer.Option(help="Trades a second of 20 more, generated symbols; 0 for none.")
+    ] = 0,
 ) -> None:
     """Serve the bundled recordings as the exchanges do, until interrupted.
 
@@ -28,7 +31,8 @@ def replay(
 
     Example: candlelake replay --holdings
     """
-    from extract.replay.engine import Rules  # noqa: PLC0415 - aiohttp only where served
+    from extract.replay.busy.tape import Busy  # noqa: PLC0415 - aiohttp only where served
+    from extract.replay.engine import Rules  # noqa: PLC0415
     from extract.replay.exchange import ReplayExchange  # noqa: PLC0415
     from extract.replay.holdings import as_documents  # noqa: PLC0415
     from extract.replay.holdings import holdings as held  # noqa: PLC0415
@@ -37,7 +41,9 @@ def replay(
         for document in as_documents(held()):
             typer.echo(json.dumps(document))
         return
-    with ReplayExchange(Rules(live=_live(live_from, speed)), port=port) as exchange:
+    market = Busy(trades_per_second=busy) if busy else None
+    rules = Rules(live=_live(live_from, speed), busy=market)
+    with ReplayExchange(rules, port=port) as exchange:
         for name, url in exchange.urls.settings().items():
             typer.echo(f"{name}={url}")
         exchange.wait()

@@ -57,7 +57,7 @@ class FuturesTape:
 
     def bar(self, length: int, start: int, until: int) -> MadeBar | None:
         """Return the bar of [start, start + length) as it stood at `until`; see `BarMaker`."""
-        if until >= WINDOW_END or start + length <= self.trades[0].time:
+        if until >= WINDOW_END or until < self.trades[0].time:
             return None
         first = bisect_left(self._trade_times, start)
         inside = self.trades[

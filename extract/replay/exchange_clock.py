@@ -104,6 +104,11 @@ class SegmentClocks:
         """Whether time passes."""
         return self._live is not None
 
+    def millis_in(self, seconds: Decimal) -> int:
+        """Return how many of the exchange's ms pass in real seconds; 1 at least."""
+        speed = 0 if self._live is None else self._live.speed
+        return max(1, int(seconds * 1000 * speed))
+
     def start(self) -> None:
         """Let the clocks run from now on, where they are to run."""
         self._began_seconds = self._seconds()

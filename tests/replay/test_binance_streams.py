@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
+from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
+from extract.replay.exchange_clock import Live
 from tests.replay.asking import Asking
 from tests.replay.listening import (
     GENERATED,
     RECORDED,
+    Heard,
     Socket,
+    Watch,
     ask,
     exact,
+    hear_out,
     listen,
     live,
     release,
@@ -165,3 +174,38 @@ def test_two_clients_hear_the_same_bytes() -> None:
             heard.append(talk(exchange.urls.spot + url, conversation))
 
     assert heard[0] == heard[1]
+
+
+def test_who_comes_back_is_sent_nothing_of_the_time_away() -> None:
+    async def conversation(futures: Socket) -> list[Any]:
+        await ask(futures, method="LIST_SUBSCRIPTIONS", id=0)
+        release(exchange)
+        url = f"{exchange.urls.spot}/ws/btcusdt@trade"
+        firsts = []
+        for _ in range(2):
+            async with ClientSession() as session, session.ws_connect(url) as spot:
+                firsts.append(exact(await spot.receive()))
+            await asyncio.sleep(0.5)
+        return firsts
+
+    with live(RECORDED) as exchange:
+        first, second = talk(f"{exchange.urls.usdm}/ws", conversation)
+
+    assert second["T"] - first["T"] > 5_000
+
+
+def test_missing_recording_ends_the_connections_and_is_told(
+    tmp_path: Path, watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = Rules(directory=tmp_path, live=Live(datetime.fromisoformat(RECORDED)), seconds=watch)
+
+    async def conversation(socket: Socket) -> Heard:
+        await ask(socket, method="LIST_SUBSCRIPTIONS", id=0)
+        watch.seconds += 1
+        return await hear_out(socket)
+
+    with ReplayExchange(rules) as exchange:
+        heard = talk(f"{exchange.urls.spot}/ws/btcusdt@trade", conversation)
+
+    assert (heard.messages, heard.close_code) == ([], 1006)
+    assert "streams have stopped" in caplog.text

@@ -53,12 +53,17 @@ async def first_three(socket: Socket) -> list[Any]:
 
 
 def test_candlelake_replay_streams_with_a_clock_that_runs() -> None:
-    with candlelake("replay", "--live-from", RECORDED, "--speed", "2") as process:
+    options = ("--live-from", RECORDED, "--speed", "2", "--busy", "100")
+    with candlelake("replay", *options) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(10)]
         settings = dict(line.strip().split("=", 1) for line in lines)
         heard = talk(f"{settings['exchanges.binance.spot.ws_url']}/ws/btcusdt@trade", first_three)
+        url = f"{settings['exchanges.binance.spot.rest_url']}/api/v3/trades"
+        busy = requests.get(url, {"symbol": "BUSY019USDT"}, timeout=20).json()
         process.terminate()
+
+    assert len(busy) == 500
 
     assert [one["t"] for one in heard] == [4_744_868_157, 4_744_868_158, 4_744_868_159]
     assert settings["exchanges.deribit.ws_url"].endswith("/deribit/ws/api/v2")
@@ -70,6 +75,7 @@ def test_candlelake_replay_streams_with_a_clock_that_runs() -> None:
         (("--live-from", "noon"), "--live-from can't be read: 'noon'"),
         (("--live-from", RECORDED, "--speed", "fast"), "--speed can't be read: 'fast'"),
         (("--live-from", RECORDED, "--speed", "0"), "can't run at speed 0"),
+        (("--busy", "-1"), "there can't be 20 instruments and -1 trades a second"),
     ],
 )
 def test_bad_option_is_one_clear_error(options: tuple[str, ...], told: str) -> None:

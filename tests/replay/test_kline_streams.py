@@ -91,7 +91,8 @@ def test_futures_bars_are_those_of_rest(
     engine: Engine, segment: str, symbol: str, interval: str
 ) -> None:
     stream = f"{symbol.lower()}@kline_{interval}"
-    messages = sent(engine, segment, stream, WINDOW_START, WINDOW_START + 14 * MINUTE)
+    edges = [WINDOW_START + MINUTE * number for number in range(1, 15)]
+    messages = [one for edge in edges for one in sent(engine, segment, stream, edge - 1, edge)]
     venue = engine.binance.futures[segment].tapes[symbol]
     rows = venue.klines(interval, to_millis(datetime(2024, 8, 9, 0, 15, tzinfo=UTC)))
 
@@ -138,6 +139,14 @@ def test_windows_that_follow_one_another_give_each_message_once(engine: Engine) 
         parts += sent(engine, SPOT, "ethusdt@kline_1m", after, until)
 
     assert parts == whole
+
+
+def test_nothing_is_sent_before_the_first_trade(engine: Engine) -> None:
+    first = engine.binance.futures[USDM].tapes["BTCUSDT"].trades[0].time
+    messages = sent(engine, USDM, "btcusdt@kline_1h", WINDOW_START - 10 * MINUTE, first + 500)
+
+    assert {one["k"]["n"] > 0 for one in messages} == {True}
+    assert messages[0]["E"] - first <= 250
 
 
 SESSIONS = {

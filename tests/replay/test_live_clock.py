@@ -140,6 +140,19 @@ def test_skewed_clock_shows_nothing_of_the_future(watch: Watch) -> None:
     assert [row["id"] for row in skewed.json()] == sound
 
 
+def test_skewed_clock_of_generated_venues_shows_nothing_of_the_future(watch: Watch) -> None:
+    with standing(watch, WINDOW) as exchange:
+        ask = Asking(exchange.urls)
+        exchange.order(*[Fault("clock_skew", seconds=60)] * 2)
+        trades = ask.usdm("trades", symbol="BTCUSDT", limit=1)
+        asked = {"instrument_name": "BTC-PERPETUAL", "count": 1}
+        of_deribit = ask.deribit("get_last_trades_by_instrument", **asked)
+
+    assert trades[0]["time"] <= to_millis(WINDOW)
+    assert of_deribit["result"]["trades"][0]["timestamp"] <= to_millis(WINDOW)
+    assert of_deribit["usIn"] == to_millis(WINDOW) * 1000 + 60_000_000
+
+
 def test_clock_stands_still_unless_asked(watch: Watch) -> None:
     with ReplayExchange(Rules(seconds=watch)) as exchange:
         ask = Asking(exchange.urls)

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import socket
+import time
+from collections import defaultdict
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
+from extract.replay.busy.tape import BUSY_START, Busy
 from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
+from extract.replay.exchange_clock import Live
 from extract.replay.streams.rules import StreamRules
 from tests.replay.listening import Heard, Socket, Watch, ask, exact, hear_out, talk
 
@@ -107,7 +114,10 @@ def test_unanswered_ping_ends_the_connection(watch: Watch, pong: bytes | None) -
         if pong is not None:
             await socket.pong(pong)
             await ask(socket, **LISTING)
-        watch.seconds += 61
+        # further pings do not put the end off
+        for _ in range(4):
+            watch.seconds += 20
+            await asyncio.sleep(0.05)
         while (message := await socket.receive()).type is WSMsgType.PING:
             pass
         return message.type, socket.close_code
@@ -149,7 +159,10 @@ def test_too_many_connections_in_five_minutes_are_turned_away(watch: Watch) -> N
         watch.seconds += 300
         later = talk(url, conversation)
 
+        statuses = [one.status for one in exchange.requests.last()]
+
     assert other_host == later == {"result": [], "id": 1}
+    assert statuses == [101, 101, 429, 101, 101]
 
 
 def test_deribit_holds_so_many_connections_at_once(watch: Watch) -> None:
@@ -161,3 +174,78 @@ def test_deribit_holds_so_many_connections_at_once(watch: Watch) -> None:
         pytest.raises(WSServerHandshakeError, match="429"),
     ):
         talk(f"{exchange.urls.deribit}/ws/api/v2", conversation)
+
+
+def test_client_that_does_not_read_is_cut_off() -> None:
+    busy = Busy(instruments=1, trades_per_second=100_000)
+    rules = Rules(live=Live(BUSY_START), busy=busy, streams=StreamRules(buffer_bytes=500_000))
+    with ReplayExchange(rules) as exchange:
+        client = opened(f"{exchange.urls.spot}/ws/busy000usdt@trade")
+        time.sleep(1.5)
+        is_cut, until = False, time.monotonic() + 5
+        while not is_cut and time.monotonic() < until:
+            try:
+                is_cut = not client.recv(1 << 20)
+            except ConnectionResetError:
+                is_cut = True
+        client.close()
+
+    assert is_cut
+
+
+def test_busy_exchange_keeps_up_with_a_client_that_reads() -> None:
+    busy = Busy(instruments=20, trades_per_second=25_000)
+    ids: dict[str, list[int]] = defaultdict(list)
+
+    async def conversation(socket: Socket) -> None:
+        for _ in range(20_000):
+            message = exact(await socket.receive())
+            ids[message["stream"]].append(message["data"]["t"])
+
+    with ReplayExchange(Rules(live=Live(BUSY_START), busy=busy)) as exchange:
+        streams = "/".join(f"{name.lower()}@trade" for name in busy.symbols)
+        talk(f"{exchange.urls.spot}/stream?streams={streams}", conversation)
+
+    assert len(ids) == 20
+    for numbers in ids.values():
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_stall_of_the_exchange_cuts_nobody_off(watch: Watch) -> None:
+    busy = Busy(instruments=1, trades_per_second=100_000)
+    rules = Rules(
+        live=Live(BUSY_START), busy=busy, seconds=watch, streams=StreamRules(buffer_bytes=4_000_000)
+    )
+    with ReplayExchange(rules) as exchange:
+        client = opened(f"{exchange.urls.spot}/ws/busy000usdt@trade")
+        assert client.recv(4096).startswith(b"HTTP/1.1 101")
+        time.sleep(0.3)
+        watch.seconds += 1
+        came = 0
+        while came < 99_000 and (piece := client.recv(1 << 20)):
+            came += piece.count(b'"e":"trade"')
+        client.close()
+
+    assert came >= 99_000
+
+
+def test_answer_may_be_longer_than_a_short_frame(watch: Watch) -> None:
+    names = [f"{'a' * 80}{number}@trade" for number in range(1000)]
+
+    async def conversation(socket: Socket) -> Any:
+        await ask(socket, method="SUBSCRIBE", params=names, id=1)
+        return await ask(socket, method="LIST_SUBSCRIPTIONS", id=2)
+
+    with limited(watch) as exchange:
+        assert talk(f"{exchange.urls.spot}/ws", conversation)["result"] == names
+
+
+def opened(url: str) -> socket.socket:
+    """Return a websocket as a bare socket, of which nothing is read."""
+    parts = urlsplit(url)
+    client = socket.create_connection((parts.hostname, parts.port), timeout=10)
+    head = f"GET {parts.path} HTTP/1.1\r\nHost: here\r\n"
+    head += "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    client.sendall((head + key).encode())
+    return client

@@ -67,7 +67,8 @@ class BinanceKeeper:
         self._pinged_at = now
         payload = str(self._clock_ms()).encode()
         if self._connection.ping(payload):
-            self._unanswered_seconds[payload] = now
+            # a clock that stands still pings with one payload: the first of them counts
+            self._unanswered_seconds.setdefault(payload, now)
 
     def _announce(self, age_seconds: float) -> None:
         """Send the event that the spot docs of 2026-05 name, once."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
+from decimal import Decimal
 from typing import Protocol
 
 from extract.replay.engine import Engine
@@ -13,6 +15,10 @@ from extract.replay.streams.binance_sources import binance_source
 from extract.replay.streams.connection import Connection
 from extract.replay.streams.deribit_sources import deribit_source
 from extract.replay.streams.source import Source
+
+log = logging.getLogger(__name__)
+
+SLICE_SECONDS = Decimal("0.05")
 
 
 class Keeper(Protocol):
@@ -43,6 +49,7 @@ class Pacer:
         if self._turning is None:
             self._sent_until.clear()
             self._turning = asyncio.create_task(self._turn_on())
+            self._turning.add_done_callback(self._stopped)
         self._connections[connection] = keeper
 
     def remove(self, connection: Connection) -> None:
@@ -76,19 +83,34 @@ class Pacer:
             )
         return self._sources[key]
 
+    def _stopped(self, turning: asyncio.Task[None]) -> None:
+        """Say what has stopped the turns, and drop those who would wait for more in vain."""
+        if not turning.cancelled() and turning.exception() is not None:
+            log.error("the replay exchange's streams have stopped", exc_info=turning.exception())
+            self._turning = None
+            self.hang_up()
+
     async def _turn_on(self) -> None:
         while True:
             self.turn()
             await asyncio.sleep(self._engine.rules.streams.tick_seconds)
 
     def turn(self) -> None:
-        """Send everything that has happened since the last turn."""
-        for segment in {connection.segment for connection in self._connections}:
+        """Send what has happened since the last turn.
+
+        After a stall there is much to send: in slices, a turn each, it finds clients that have
+        read the one before, and does not look like a client that reads nothing.
+        """
+        slice_ms = self._engine.clocks.millis_in(SLICE_SECONDS)
+        # a segment that nobody listened to begins anew: what it left out is never sent
+        sent_until, self._sent_until = self._sent_until, {}
+        for segment in dict.fromkeys(connection.segment for connection in self._connections):
             now = self._engine.clocks.instant(segment).millis
-            after = self._sent_until.get(segment, now)
-            self._sent_until[segment] = now
-            if now > after:
-                self._publish(segment, after, now)
+            after = sent_until.get(segment, now)
+            until = min(now, after + slice_ms)
+            self._sent_until[segment] = until
+            if until > after:
+                self._publish(segment, after, until)
         for connection, keeper in list(self._connections.items()):
             if not connection.is_closed:
                 keeper.turn()

@@ -10,14 +10,16 @@ from aiohttp import WSMessage, WSMsgType, web
 from extract.replay.engine import Engine
 from extract.replay.exchange_clock import COINM, DERIBIT, SPOT, USDM
 from extract.replay.limits import CreditBucket
+from extract.replay.request_log import LoggedRequest
 from extract.replay.streams import binance_commands
-from extract.replay.streams.admission import Admission
+from extract.replay.streams.admission import REFUSED, Admission
 from extract.replay.streams.connection import Connection
 from extract.replay.streams.deribit_calls import DeribitCalls
 from extract.replay.streams.heartbeat import DeribitKeeper
 from extract.replay.streams.keeping import BinanceKeeper
 from extract.replay.streams.pacing import Keeper, Pacer
 
+OPENED = 101
 Answering = Callable[[str], Awaitable[None]]
 
 
@@ -97,6 +99,9 @@ class _Entrance:
         """Return the open socket and its connection, or what refuses them."""
         path = request.path.removeprefix(f"/{segment}")
         status = self._admission.refusal(segment, path, self._pacer.count(segment))
+        fault = "refused_connection" if status == REFUSED else None
+        logged = LoggedRequest(segment, path, request.query_string, status or OPENED, fault)
+        self._engine.log.add(logged)
         if status is not None:
             return web.Response(status=status)
         # Frames are written past this object, so it neither answers pings nor compresses.

@@ -30,7 +30,7 @@ class StreamRules:
     """
 
     tick_seconds: float = 0.01
-    buffer_bytes: int = 8 * 1024 * 1024
+    buffer_bytes: int = 16 * 1024 * 1024
     most_streams: int = 1024
     messages_per_second: int = 5
     ping_seconds: float = 20

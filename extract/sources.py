@@ -11,7 +11,8 @@ from extract.venues.deribit import DeribitTrades
 from extract.venues.deribit_bars import DeribitBars
 from lake.bronze import Dataset
 from lake.errors import UsageError
-from lake.settings import BinanceSegment, Settings
+from lake.setting_sections import BinanceSegment
+from lake.settings import Settings
 
 
 def trade_source(client: Client, settings: Settings, of: OfInstrument) -> TradeSource:

@@ -7,20 +7,28 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
     ValidationError,
-    field_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lake.errors import SettingsError
+from lake.setting_sections import (
+    Bronze,
+    Continuous,
+    Exchanges,
+    Extract,
+    Gold,
+    Lake,
+    Live,
+    Minute,
+    OtherExchange,
+    Window,
+    Workers,
+)
 
 PREFIX = "CANDLELAKE_"
 #: Variables with our prefix that are not settings: where conf/ lies, which environment, and
@@ -28,189 +36,6 @@ PREFIX = "CANDLELAKE_"
 RESERVED = frozenset({"CANDLELAKE_CONF", "CANDLELAKE_ENV", "CANDLELAKE_REQUIREMENTS"})
 Environment = Literal["replay", "local", "aws"]
 ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
-BarInterval = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
-
-
-class Section(BaseModel):
-    """A table of the TOML: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Lake(Section):
-    """Where the lake is and how long a writer's lease lives (seconds)."""
-
-    root: str
-    region: str
-    lease_seconds: int = Field(ge=2)
-    session_time_zone: Literal["UTC"]
-
-
-def _sendable(key: SecretStr) -> SecretStr:
-    """Refuse what no header can carry: the fault would show the key."""
-    text = key.get_secret_value()
-    if not (text.isascii() and text.isprintable()) or text != text.strip():
-        raise ValueError("the key holds a blank at an end, a line break or no plain letter")
-    return key
-
-
-ApiKey = Annotated[SecretStr, AfterValidator(_sendable)]
-
-
-class BinanceSegment(Section):
-    """One Binance market: its addresses, its request weight a minute, and a secret key.
-
-    `historical_trades_url` is the host that is asked for trades by id; empty means `rest_url`.
-    """
-
-    rest_url: str
-    ws_url: str
-    weight_limit_per_minute: int = Field(gt=0)
-    trades_dataset: Literal["trades", "agg_trades"]
-    historical_trades_url: str = ""
-    api_key: ApiKey | None = None
-
-
-class Binance(Section):
-    """Binance: the bulk archive and the three markets."""
-
-    archive_url: str
-    spot: BinanceSegment
-    usdm: BinanceSegment
-    coinm: BinanceSegment
-
-
-class Deribit(Section):
-    """Deribit: the live host, the history host, and the request rate it grants."""
-
-    rest_url: str
-    history_url: str
-    ws_url: str
-    requests_per_second: int = Field(gt=0)
-
-
-class OtherExchange(Section):
-    """An exchange whose bars CCXT knows how to ask for and to read.
-
-    `ccxt` is CCXT's id of it; `rest_url` stands in the place of its hosts where one is named;
-    without `requests_per_second` CCXT's own rate limit holds; `options` are handed to CCXT.
-    """
-
-    ccxt: str = Field(min_length=1)
-    rest_url: str = ""
-    requests_per_second: int | None = Field(default=None, gt=0)
-    options: Mapping[str, Any] = Field(default_factory=dict)
-
-
-class Exchanges(Section):
-    """The exchanges that Candlelake speaks to; any further table is one of CCXT's."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, OtherExchange]
-
-    binance: Binance
-    deribit: Deribit
-
-    @property
-    def others(self) -> Mapping[str, OtherExchange]:
-        """The exchanges of which CCXT gives the bars, by our name of each."""
-        return self.__pydantic_extra__ or {}
-
-
-class Extract(Section):
-    """How the exchanges are asked: patience (seconds), retries, sizes, and when to ask the user."""
-
-    connect_timeout_seconds: float = Field(gt=0)
-    read_timeout_seconds: float = Field(gt=0)
-    attempts: int = Field(ge=1)
-    backoff_seconds: float = Field(ge=0)
-    backoff_ceiling_seconds: float = Field(ge=0)
-    limit_share: float = Field(gt=0, le=1)
-    bar_interval: str
-    chunk_limit: int = Field(ge=1000)
-    pack_above: int = Field(ge=0)
-    reserved_concurrency: int = Field(ge=1)
-    workers: int = Field(ge=1)
-    ask_above_bytes: int = Field(ge=0)
-    ask_above_seconds: int = Field(ge=0)
-
-
-class Workers(Section):
-    """Where messages of a history are worked on, and how often one is delivered (seconds)."""
-
-    home: Literal["pool", "celery", "sqs"]
-    redis_url: str
-    queue_url: str
-    dead_letter_url: str
-    visibility_seconds: int = Field(ge=1)
-    deliveries: int = Field(ge=1)
-    retry_seconds: int = Field(ge=0)
-
-
-class Minute(Section):
-    """What is polled on the clock, how often, and how long after an interval's end (seconds)."""
-
-    indexes: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+_[a-z0-9]+$")], ...]
-    #: exchange/kind/name
-    bars: tuple[Annotated[str, Field(pattern=r"^[^/]+/[^/]+/.+$")], ...]
-    interval_seconds: int = Field(ge=1, le=86_400)
-    delay_seconds: float = Field(ge=0)
-    attempts: int = Field(ge=1)
-    timeout_seconds: float = Field(gt=0)
-    backfill_minutes: int = Field(ge=0)
-
-    @field_validator("interval_seconds")
-    @classmethod
-    def _divides_a_day(cls, seconds: int) -> int:
-        """Refuse intervals that would not begin alike on each day."""
-        if 86_400 % seconds:
-            raise ValueError("an interval has to divide a day into equal parts")
-        return seconds
-
-
-class Live(Section):
-    """How collectors batch, wait, change connections and look for holes (seconds, bytes, ids)."""
-
-    seconds: float = Field(gt=0)
-    bytes: int = Field(gt=0)
-    messages: int = Field(gt=0)
-    buffer_bytes: int = Field(gt=0)
-    store_patience_seconds: float = Field(ge=0)
-    stale_seconds: float = Field(gt=0)
-    connection_seconds: float = Field(gt=0)
-    rotation_seconds: float = Field(ge=0)
-    hole_seconds: float = Field(ge=0)
-    quiet_seconds: float = Field(gt=0)
-    look_back_seconds: int = Field(ge=0)
-    fill_ids: int = Field(ge=0)
-
-
-class Window(Section):
-    """What a run takes where no --start or --end is given; empty means since listing, until now."""
-
-    start: str
-    end: str
-
-
-class Bronze(Section):
-    """How bronze is read: files a batch, and how many rejected rows stop it."""
-
-    files_per_batch: int = Field(ge=1)
-    quarantine_share: float = Field(ge=0, le=1)
-    quarantine_rows: int = Field(ge=0)
-
-
-class Gold(Section):
-    """Which bars are built, and how long after its end a bar may be published (seconds)."""
-
-    grace_seconds: int = Field(ge=0)
-    bar_intervals: tuple[BarInterval, ...]
-
-
-class Continuous(Section):
-    """How often `pipeline --continuous` looks for what has landed (seconds)."""
-
-    interval_seconds: float = Field(gt=0)
 
 
 class Settings(BaseSettings):

@@ -121,6 +121,9 @@ class _Collector:
             quiet_seconds=live.quiet_seconds,
             renew=self._renew,
         )
+        #: what an exchange counts by address is shared by all that go to one
+        self._connects: dict[str, Turns] = {}
+        self._turns: dict[str, Turns] = {}
         self._feeds = [feed for one in subscribed for feed in self._feeds_of(one)]
 
     async def run(self, stop: asyncio.Event, life_seconds: float | None) -> None:
@@ -138,7 +141,9 @@ class _Collector:
                 return_when=asyncio.FIRST_COMPLETED,
             )
             await _cancelled(feeding)
-            await self._finish(landing, in_time=not stop.is_set())
+            if not landing.done():
+                await self._last_answers(stopped)
+            await self._finish(landing)
             for task in (*feeding, refused):
                 if task.done() and not task.cancelled():
                     task.result()
@@ -146,26 +151,34 @@ class _Collector:
             await _cancelled([*feeding, landing, refused, stopped])
             self._tools.filler.close()
 
-    async def _finish(self, landing: asyncio.Task[None], *, in_time: bool) -> None:
-        """Land what is in memory; at the planned end, wait for what fills holes."""
+    async def _last_answers(self, stopped: asyncio.Task[Any]) -> None:
+        """Wait for what fills holes, but for no longer than until somebody stops us."""
+        asked = asyncio.create_task(self._holes.finish(LAST_ANSWERS_SECONDS))
+        await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await _cancelled([asked])
+
+    async def _finish(self, landing: asyncio.Task[None]) -> None:
+        """Land what is in memory."""
         if landing.done():
             landing.result()
-        if in_time:
-            await self._holes.finish(LAST_ANSWERS_SECONDS)
         landing.cancel()
         await self._landing.finish()
 
     def _feeds_of(self, one: Subscribed) -> list[Feed]:
-        limits = one.venue.limits
-        connects = Turns(limits.connects, limits.connects_seconds)
-        size = limits.streams
+        size = one.venue.limits.streams
         return [
-            self._feed(one.venue, one.streams[n : n + size], connects)
+            self._feed(one.venue, one.streams[n : n + size])
             for n in range(0, len(one.streams), size)
         ]
 
-    def _feed(self, venue: Venue, streams: Sequence[Stream], connects: Turns) -> Feed:
-        turns = Turns(1, venue.limits.message_seconds)
+    def _feed(self, venue: Venue, streams: Sequence[Stream]) -> Feed:
+        limits = venue.limits
+        connects = self._connects.setdefault(
+            venue.url, Turns(limits.connects, limits.connects_seconds)
+        )
+        turns = Turns(1, limits.message_seconds)
+        if limits.counts_by_address:
+            turns = self._turns.setdefault(venue.url, turns)
 
         def connect() -> Connection:
             return Connection(

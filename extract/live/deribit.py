@@ -17,7 +17,14 @@ from lake.settings import Settings
 
 #: docs, rate-limits (2026-05): public/subscribe costs 3,000 credits of 30,000, refilled 10,000 a
 #: second; notifications.md: 500 channels a message. How many a connection may have is not said.
-LIMITS = Limits(streams=500, channels=500, message_seconds=0.35, connects=30, connects_seconds=60)
+LIMITS = Limits(
+    streams=500,
+    channels=500,
+    message_seconds=0.35,
+    connects=30,
+    connects_seconds=60,
+    counts_by_address=True,
+)
 #: Without a login the interval `raw` is refused (error 13778).
 CHANNELS: Mapping[str, tuple[str, Dataset]] = {
     "trades": ("trades.{}.100ms", "trades"),

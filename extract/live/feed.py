@@ -11,7 +11,7 @@ from extract.live.connection import Connection
 from extract.live.counters import Counters
 from extract.live.pacing import BackOff, Turns
 from extract.live.stream import Stream
-from lake.settings import Live
+from lake.setting_sections import Live
 
 log = logging.getLogger(__name__)
 

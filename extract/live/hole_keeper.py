@@ -11,7 +11,7 @@ from extract.live.filling import Filled, Filler
 from extract.live.intake import Intake
 from extract.live.stream import Stream
 from extract.live.trail import Hole
-from lake.settings import Live
+from lake.setting_sections import Live
 
 log = logging.getLogger(__name__)
 

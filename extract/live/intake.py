@@ -14,7 +14,7 @@ from extract.live.stream import Said, Stream
 from extract.live.trail import Trail
 from extract.live.venue import Venue
 from lake.clock import Clock, to_millis
-from lake.settings import Live
+from lake.setting_sections import Live
 
 
 class Intake:

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import deque
 
-from lake.settings import Extract
+from lake.setting_sections import Extract
 
 
 class Turns:

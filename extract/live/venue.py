@@ -16,7 +16,8 @@ class Limits:
     Attributes:
         streams: so many a connection.
         channels: so many a message that subscribes.
-        message_seconds: between two messages of ours on a connection.
+        message_seconds: between two messages of ours, on a connection or of an address.
+        counts_by_address: whether messages of all connections count together.
         connects: so many connections are opened in `connects_seconds`.
         connects_seconds: the length of that window.
     """
@@ -26,6 +27,7 @@ class Limits:
     message_seconds: float
     connects: int
     connects_seconds: float
+    counts_by_address: bool = False
 
 
 class Venue(Protocol):

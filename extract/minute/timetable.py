@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lake.clock import Clock, from_millis, to_millis
-from lake.settings import Minute
+from lake.setting_sections import Minute
 
 #: A clock that is set while we wait is noticed after so long.
 LONGEST_SLEEP_MS = 10_000

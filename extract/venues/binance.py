@@ -15,7 +15,8 @@ from extract.search import first_at, hit
 from extract.subject import BARS
 from lake.bronze import Dataset
 from lake.errors import PermanentExtractError, TransientExtractError, UsageError
-from lake.settings import BinanceSegment, Settings
+from lake.setting_sections import BinanceSegment
+from lake.settings import Settings
 
 Kind = Literal["spot", "usdm", "coinm"]
 PAGE = 1000

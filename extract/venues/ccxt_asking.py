@@ -30,7 +30,8 @@ from extract.venues.ccxt_answers import (
 from extract.verdict import require_reachable
 from lake.clock import to_millis
 from lake.errors import PermanentExtractError, TransientExtractError, UsageError
-from lake.settings import OtherExchange, Settings
+from lake.setting_sections import OtherExchange
+from lake.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -85,6 +85,7 @@ class SmallExchange:
         self.paths: list[str] = []
         self.newest = newest
         self.refuses_rest = False
+        self.stalls_rest = False
         self.connections = 0
         self._script = script
         self._loop = asyncio.new_event_loop()
@@ -137,6 +138,8 @@ class SmallExchange:
     async def _rest(self, request: web.Request) -> web.Response:
         name, query = request.match_info["name"], request.query
         self.paths.append(f"{name}?{request.query_string}")
+        if self.stalls_rest:
+            await asyncio.sleep(20)
         if self.refuses_rest:
             return web.json_response({"code": -1121, "msg": "Invalid symbol."}, status=400)
         if name == "time":

@@ -301,3 +301,21 @@ def test_a_hole_of_very_many_ids_is_left_to_repair(
 
         assert not [path for path in exchange.paths if "fromId" in path]
     assert "more ids than live.fill_ids" in caplog.text
+
+
+def test_a_life_that_is_over_waits_for_answers_and_a_stop_does_not(store: FolderStore) -> None:
+    async def script(line: Line) -> None:
+        await line.hear()
+        await line.trades(1, 2)
+        await line.trades(5, 6)
+        await line.linger()
+
+    began = time.monotonic()
+    with SmallExchange(script, newest=6) as exchange:
+        exchange.stalls_rest = True
+        collector = Collector(exchange.settings(), store)
+        totals = collector.collect(lambda _: time.monotonic() - began > 3, life_seconds=1)
+
+    assert 3 < time.monotonic() - began < 8
+    assert (totals.holes_opened, totals.holes_closed) == (1, 0)
+    assert claimed(store) == {1, 2, 5, 6}

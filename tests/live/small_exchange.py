@@ -102,10 +102,14 @@ class SmallExchange:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
+
     def settings(self, *overrides: str) -> Settings:
         """Return settings that point at it."""
-        url = f"http://127.0.0.1:{self._port}"
-        named = [f"exchanges.binance.spot.{name}={url}" for name in ("rest_url", "ws_url")]
+        named = [f"exchanges.binance.spot.{name}={self.url}" for name in ("rest_url", "ws_url")]
         return load_settings("replay", [*named, *HURRIED, *overrides], environ={})
 
     def _run(self) -> None:

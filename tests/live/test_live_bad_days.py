@@ -319,3 +319,20 @@ def test_a_life_that_is_over_waits_for_answers_and_a_stop_does_not(store: Folder
     assert 3 < time.monotonic() - began < 8
     assert (totals.holes_opened, totals.holes_closed) == (1, 0)
     assert claimed(store) == {1, 2, 5, 6}
+
+
+def test_spot_trades_by_id_are_asked_of_the_host_that_serves_them(store: FolderStore) -> None:
+    async def script(line: Line) -> None:
+        await line.hear()
+        await line.trades(1, 2)
+        await line.trades(5, 6)
+        await line.linger()
+
+    with SmallExchange(script, newest=6) as exchange, SmallExchange(script, newest=6) as other:
+        named = f"exchanges.binance.spot.historical_trades_url={other.url}"
+        collector = Collector(exchange.settings(named), store)
+        collector.collect(lambda now: now.holes_closed == 1)
+
+        assert [path.partition("?")[0] for path in other.paths] == ["historicalTrades"]
+        assert "historicalTrades" not in {path.partition("?")[0] for path in exchange.paths}
+    assert claimed(store) == set(range(1, 7))

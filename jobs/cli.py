@@ -38,6 +38,8 @@ app.add_typer(conflicts.app, name="conflicts")
 def doctor(*, env: Env = "replay", sets: Sets = None) -> None:
     """Look through bronze; a corrupt file is moved to bronze/_corrupt, and runs go on.
 
+    What collectors that have been dead for a day said of themselves is removed.
+
     Example: candlelake doctor
     """
     for line in ward.examine(open_lake(env, sets or ())):

@@ -49,7 +49,7 @@ def test_a_table_that_is_named_exists(path: Path) -> None:
 @each
 def test_a_setting_that_is_named_exists(path: Path) -> None:
     base = tomllib.loads((ROOT / "conf" / "base.toml").read_text(encoding="utf-8"))
-    settings = named(path, r"(?:lake|extract|bronze|window|exchanges)\.[a-z_.]+")
+    settings = named(path, r"(?:lake|extract|live|status|bronze|window|exchanges)\.[a-z_.]+")
 
     assert {name for name in settings if not is_set(base, name)} == set()
 

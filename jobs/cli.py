@@ -16,6 +16,7 @@ from jobs.extraction.plan import plan
 from jobs.options import Env, Sets
 from jobs.replaying import replay
 from jobs.sql import sql
+from jobs.status.command import status
 
 app = typer.Typer(
     add_completion=False,
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(sql)
 app.command()(plan)
+app.command()(status)
 app.command()(coverage)
 app.command()(repair)
 app.command()(data_docs)

@@ -231,10 +231,18 @@ def test_metrics_are_the_counts_of_each_stream() -> None:
         assert samples(url)[name("messages_total")] == "13.0"
 
     told = {
-        **{"messages_total": "12.0", "trades_total": "34.0", "bytes_total": "5678.0"},
-        **{"odd_total": "1.0", "reconnects_total": "2.0", "holes_opened_total": "7.0"},
-        **{"holes_closed_total": "4.0", "holes_lost_total": "1.0", "holes_open": "2.0"},
-        **{"last_message_age_seconds": "2.5", "lag_seconds": "1.5", "refused": "0.0"},
+        "messages_total": "12.0",
+        "trades_total": "34.0",
+        "bytes_total": "5678.0",
+        "odd_total": "1.0",
+        "reconnects_total": "2.0",
+        "holes_opened_total": "7.0",
+        "holes_closed_total": "4.0",
+        "holes_lost_total": "1.0",
+        "holes_open": "2.0",
+        "last_message_age_seconds": "2.5",
+        "lag_seconds": "1.5",
+        "refused": "0.0",
     }
     assert {one: found[name(one)] for one in told} == told
     assert name("lag_seconds", "ETHUSDT") not in found

@@ -17,6 +17,7 @@ from jobs.options import Env, Sets
 from jobs.replaying import replay
 from jobs.sql import sql
 from jobs.status.command import status
+from jobs.watch.command import watch
 
 app = typer.Typer(
     add_completion=False,
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(sql)
 app.command()(plan)
 app.command()(status)
+app.command()(watch)
 app.command()(coverage)
 app.command()(repair)
 app.command()(data_docs)

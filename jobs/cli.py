@@ -16,6 +16,8 @@ from jobs.extraction.plan import plan
 from jobs.options import Env, Sets
 from jobs.replaying import replay
 from jobs.sql import sql
+from jobs.status.command import status
+from jobs.watch.command import watch
 
 app = typer.Typer(
     add_completion=False,
@@ -25,6 +27,8 @@ app = typer.Typer(
 )
 app.command()(sql)
 app.command()(plan)
+app.command()(status)
+app.command()(watch)
 app.command()(coverage)
 app.command()(repair)
 app.command()(data_docs)
@@ -37,6 +41,8 @@ app.add_typer(conflicts.app, name="conflicts")
 @app.command()
 def doctor(*, env: Env = "replay", sets: Sets = None) -> None:
     """Look through bronze; a corrupt file is moved to bronze/_corrupt, and runs go on.
+
+    What collectors that have been dead for a day said of themselves is removed.
 
     Example: candlelake doctor
     """

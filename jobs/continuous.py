@@ -13,6 +13,7 @@ from types import FrameType
 
 from jobs import gold, gold_of_perpetuals, instruments, silver
 from jobs.context import Context, Lake, open_context
+from jobs.status.publishing import publish_pass, publish_stop
 from lake.clock import to_iso
 from lake.errors import CandlelakeError
 from lake.tables import STANDING, TABLES
@@ -95,8 +96,9 @@ def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> in
     while not stopping.is_set():
         began = context.clock.now()
         try:
-            keeper.refresh()
+            publish_pass(context, began, changed=keeper.refresh())
         except CandlelakeError as error:
+            publish_stop(context, began, error)
             if not stopping.is_set():
                 raise
             # the signal went to Spark as well: what it had not committed, the next start does

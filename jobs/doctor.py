@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from datetime import timedelta
 
+from extract.live.state import remove_older
 from jobs.context import Lake
 from lake.bronze import SUFFIX, parse_name, read_lines
 from lake.errors import BronzeError
 from lake.packs import coverage_key
 
 CORRUPT = "bronze/_corrupt/"
+DEAD_FOR = timedelta(days=1)
 
 
 def examine(lake: Lake) -> Iterator[str]:
@@ -29,6 +32,8 @@ def examine(lake: Lake) -> Iterator[str]:
             move_aside(lake, key)
             yield f"moved to {CORRUPT}: {key} ({reason})"
     yield f"bronze: {files} files read, {corrupt} corrupt"
+    for key in remove_older(lake.store, DEAD_FOR, lake.clock.now()):
+        yield f"removed: {key} (its collector has been dead for a day)"
 
 
 def fault(lake: Lake, key: str) -> str:

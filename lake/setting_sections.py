@@ -162,6 +162,19 @@ class Live(Section):
     quiet_seconds: float = Field(gt=0)
     look_back_seconds: int = Field(ge=0)
     fill_ids: int = Field(ge=0)
+    status_seconds: float = Field(gt=0)
+    metrics_port: int = Field(ge=0, le=65535)
+    metrics_host: str = Field(min_length=1)
+
+
+class Status(Section):
+    """What `candlelake status` takes for stale (seconds; 0 never)."""
+
+    stream_seconds: float = Field(ge=0)
+    lag_seconds: float = Field(ge=0)
+    hole_seconds: float = Field(ge=0)
+    pipeline_seconds: float = Field(ge=0)
+    gold_seconds: float = Field(ge=0)
 
 
 class Window(Section):

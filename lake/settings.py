@@ -26,6 +26,7 @@ from lake.setting_sections import (
     Live,
     Minute,
     OtherExchange,
+    Status,
     Window,
     Workers,
 )
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     workers: Workers
     minute: Minute
     live: Live
+    status: Status
     window: Window
     bronze: Bronze
     gold: Gold

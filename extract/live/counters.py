@@ -22,6 +22,7 @@ class Counter:
         refused: whether the exchange refuses it.
         holes_opened, holes_closed, holes_lost: holes in its ids: found, filled over REST, and left
             open for `candlelake repair`.
+        newest_ms: the exchange's time of the newest row in bronze (UNIX ms), None before the first.
         lag_ms: from the exchange's time of the newest row to its landing, None before the first.
         last_file: the bronze file that landed last.
     """
@@ -37,6 +38,7 @@ class Counter:
     holes_opened: int = 0
     holes_closed: int = 0
     holes_lost: int = 0
+    newest_ms: int | None = None
     lag_ms: int | None = None
     last_file: str = ""
 
@@ -81,12 +83,18 @@ class Totals:
 
 
 class Counters:
-    """The counts of all streams of a collector; written by it, read from any thread."""
+    """The counts of all streams of a collector; written by it, read from any thread.
+
+    Attributes:
+        files: the bronze files that have landed.
+        buffer_bytes: what waits in memory for the store.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counters: dict[Stream, Counter] = {}
         self.files = 0
+        self.buffer_bytes = 0
 
     def of(self, stream: Stream) -> Counter:
         """Return the counts of a stream, to be changed by the collector alone."""

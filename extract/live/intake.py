@@ -91,6 +91,7 @@ class Intake:
     def landed(self, batch: Batch) -> None:
         """Forget a batch that has landed."""
         self._held_bytes -= batch.weight
+        self._counters.buffer_bytes = self._held_bytes
         if self._held_bytes < self._settings.buffer_bytes:
             self.room.set()
 
@@ -117,6 +118,7 @@ class Intake:
         batch.messages += 1
         batch.bytes += len(frame)
         self._held_bytes += len(frame) + BESIDE_BYTES
+        self._counters.buffer_bytes = self._held_bytes
         if batch.messages >= limits.messages or batch.bytes >= limits.bytes:
             self.full.set()
         if self._held_bytes >= limits.buffer_bytes:

@@ -96,7 +96,9 @@ class LandingLoop:
         now_ms = to_millis(self._clock.now())
         for stream, caught in batch.caught.items():
             if caught.times:
-                self._counters.of(stream).lag_ms = now_ms - max(caught.times)
+                counter, newest_ms = self._counters.of(stream), max(caught.times)
+                counter.newest_ms = max(newest_ms, counter.newest_ms or newest_ms)
+                counter.lag_ms = now_ms - newest_ms
         for pack in packs:
             self._counters.files += 1
             for stream in pack.streams:

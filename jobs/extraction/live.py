@@ -6,7 +6,8 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,7 +26,7 @@ from lake.settings import Settings
 
 if TYPE_CHECKING:
     from extract.live.collector import Subscribed, Tools
-    from extract.live.counters import Totals
+    from extract.live.counters import Counters, Totals
     from extract.live.resuming import Held
     from extract.live.stream import Stream
 
@@ -47,6 +48,11 @@ Region = Annotated[
     str | None, typer.Option(help="Where this collector runs; told in names and envelopes.")
 ]
 
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Serve /metrics for Prometheus here; 0 is off."),
+]
+
 
 def live(
     *,
@@ -58,6 +64,7 @@ def live(
     lifetime: Lifetime = None,
     overlap: Overlap = None,
     region: Region = None,
+    metrics_port: MetricsPort = None,
     sets: Sets = None,
 ) -> None:
     """Collect trades, bars and index prices as the exchanges push them; holes close over REST.
@@ -67,8 +74,7 @@ def live(
     """
     life = life_of(lifetime, overlap)
     names = _names(streams, exchange)
-    placed = [*(sets or ()), *([f"lake.region={region}"] if region else [])]
-    lake = open_lake(env, placed)
+    lake = open_lake(env, _placed(sets, region, metrics_port))
     selection = select(lake.settings, exchange=exchange, kind=kind, instruments=instruments)
     with exchanges_of(lake.settings, clock="from_first_trade") as settings:
         client = Client(settings, clock=lake.clock)
@@ -83,7 +89,8 @@ def live(
             )
         held = _held(lake, settings, subscribed)
         tools = _tools(lake, settings, client)
-        totals, interrupted = asyncio.run(_collect(settings, subscribed, held, tools, life))
+        with _observable(lake, settings, tools.counters):
+            totals, interrupted = asyncio.run(_collect(settings, subscribed, held, tools, life))
     typer.echo(str(totals))
     if interrupted:
         raise KeyboardInterrupt
@@ -101,6 +108,43 @@ def life_of(lifetime: str | None, overlap: str | None) -> int | None:
         return None
     beyond = seconds_of(overlap, "--overlap") if overlap else 0
     return seconds_of(lifetime, "--lifetime") + beyond
+
+
+def _placed(
+    sets: Sequence[str] | None, region: str | None, metrics_port: int | None
+) -> Sequence[str]:
+    """Return the settings that options stand for, after those that are set by name."""
+    placed = [*(sets or ())]
+    if region:
+        placed.append(f"lake.region={region}")
+    if metrics_port is not None:
+        placed.append(f"live.metrics_port={metrics_port}")
+    return placed
+
+
+@contextmanager
+def _observable(lake: Lake, settings: Settings, counters: Counters) -> Iterator[None]:
+    """Let others see how the collector fares: in the lake, and where it is wanted over HTTP."""
+    from extract.live.state_writer import StateWriter  # noqa: PLC0415 - as below
+
+    live = settings.live
+    writer = StateWriter(
+        lake.store,
+        lake.clock,
+        counters,
+        region=settings.lake.region,
+        run_id=lake.run_id,
+        every_seconds=live.status_seconds,
+    )
+    if not live.metrics_port:
+        with writer:
+            yield
+        return
+    # a collector that nobody scrapes needs no library for it
+    from extract.live.metrics import served  # noqa: PLC0415
+
+    with served(counters, lake.clock, live.metrics_host, live.metrics_port), writer:
+        yield
 
 
 def _names(streams: str | None, exchange: str | None) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ def test_a_table_that_is_named_exists(path: Path) -> None:
 @each
 def test_a_setting_that_is_named_exists(path: Path) -> None:
     base = tomllib.loads((ROOT / "conf" / "base.toml").read_text(encoding="utf-8"))
-    settings = named(path, r"(?:lake|extract|bronze|window|exchanges|live)\.[a-z_.]+")
+    sections = "lake|extract|live|status|minute|continuous|bronze|window|exchanges"
+    settings = named(path, rf"(?:{sections})\.[a-z_.]+")
 
     assert {name for name in settings if not is_set(base, name)} == set()
 

@@ -157,7 +157,7 @@ def test_an_option_that_cannot_be_meant_is_named(
     tmp_path: Path, options: dict[str, str], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        collect_live(**options, sets=[f"lake.root={tmp_path}"])
+        collect_live(**options, sets=[f"lake.root={tmp_path}"])  # type: ignore[arg-type]  # words alone
 
 
 def test_a_life_is_its_time_and_the_overlap() -> None:

@@ -1,0 +1,1 @@
+"""`candlelake status`: how collectors and tables fare, without Spark."""

@@ -1,0 +1,1 @@
+"""`candlelake watch`: streams and forming candles in a terminal, without Spark."""

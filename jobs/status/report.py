@@ -10,7 +10,7 @@ from extract.live.state import CollectorState, Life, StreamState, collectors
 from jobs.status.pipeline_state import Listing, Mark, OpenHoles, PipelineState, last
 from lake.clock import from_millis
 from lake.objects import ObjectStore
-from lake.settings import Status
+from lake.setting_sections import Status
 
 SECOND = timedelta(seconds=1)
 

@@ -15,7 +15,8 @@ from jobs.status.printing import as_json, as_tables, size, span
 from jobs.status.report import Report, report
 from lake import status
 from lake.objects import FolderStore
-from lake.settings import Status, load_settings
+from lake.setting_sections import Status
+from lake.settings import load_settings
 from tests.live.states import NOW, ago, collector, ms_ago, say, stream
 
 BITCOIN = ("binance", "spot", "BTCUSDT")

@@ -10,6 +10,7 @@ from extract.live.counters import Counters
 from extract.live.intake import Intake
 from extract.live.packs import Pack
 from extract.live.sink import Sink
+from extract.live.stream import MINUTE_MS
 from extract.live.threads import Threads
 from lake.clock import Clock, to_millis
 from lake.errors import StorageError
@@ -18,6 +19,14 @@ from lake.errors import StorageError
 HURRY_SECONDS = 2.5
 #: A stop ends after so long, landed or not.
 LEAVE_SECONDS = 4.0
+#: How long after a minute's end its last frames have come.
+BEHIND_MINUTE_MS = 700
+
+
+def fills_for(now_ms: int, seconds: float) -> float:
+    """Return for how many seconds a batch may fill: a minute's last trades land behind its end."""
+    to_end_ms = MINUTE_MS - (now_ms - BEHIND_MINUTE_MS) % MINUTE_MS
+    return min(seconds, to_end_ms / 1000)
 
 
 class LandingLoop:
@@ -28,7 +37,7 @@ class LandingLoop:
         sink: where they go.
         counters: is told what has landed.
         clock: the process's clock.
-        seconds: how old a batch may be.
+        seconds: how old a batch may be; where a minute ends, it lands sooner.
     """
 
     def __init__(
@@ -51,7 +60,8 @@ class LandingLoop:
         """
         while True:
             try:
-                async with asyncio.timeout(self._seconds):
+                now_ms = to_millis(self._clock.now())
+                async with asyncio.timeout(fills_for(now_ms, self._seconds)):
                     await self._intake.full.wait()
             except TimeoutError:
                 pass

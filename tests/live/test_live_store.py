@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from extract.live.batch import Batch, Caught
+from extract.live.landing_loop import fills_for
 from lake.clock import SystemClock
 from lake.errors import StorageError
 from lake.objects import FolderStore
@@ -38,6 +39,16 @@ class FullDisk(FolderStore):
 @pytest.fixture
 def disk(tmp_path: Path) -> FullDisk:
     return FullDisk(tmp_path / "lake")
+
+
+@pytest.mark.parametrize(
+    ("second", "fills"),
+    [(0, 0.7), (0.7, 10), (30, 10), (51, 9.7), (59, 1.7), (60.5, 0.2)],
+)
+def test_a_batch_lands_right_behind_a_minutes_end(second: float, fills: float) -> None:
+    minute = 1_742_943_600_000
+
+    assert fills_for(minute + int(second * 1000), 10) == pytest.approx(fills)
 
 
 def test_a_store_that_comes_back_gets_everything(disk: FullDisk, settings_of: MakeSettings) -> None:

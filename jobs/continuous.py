@@ -31,9 +31,11 @@ class Keeper:
     Attributes:
         seen: the bronze files of each dataset at the last pass.
         minute: the minute up to which gold was last looked at.
+        stopping: where it is set, the steps that are left wait for the next start.
     """
 
     context: Context
+    stopping: Event = field(default_factory=Event)
     seen: dict[str, int] = field(default_factory=dict)
     minute: datetime | None = None
 
@@ -46,12 +48,14 @@ class Keeper:
         """
         news = [name for name in ("instruments", *silver.FACTS) if self._has_news(name)]
         for name in news:
+            if self.stopping.is_set():
+                return True
             if name == "instruments":
                 instruments.consume(self.context)
             else:
                 silver.consume(self.context, name)
         ended = gold.until(self.context).replace(second=0, microsecond=0)
-        if ended == self.minute:
+        if ended == self.minute or self.stopping.is_set():
             return bool(news)
         gold.follow(self.context)
         gold_of_perpetuals.follow(self.context)
@@ -92,7 +96,7 @@ def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> in
     Raises:
         CandlelakeError: as `Keeper.refresh`, unless it is stopping anyway.
     """
-    keeper, passes = Keeper(context), 0
+    keeper, passes = Keeper(context, stopping), 0
     while not stopping.is_set():
         began = context.clock.now()
         try:

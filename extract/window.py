@@ -136,7 +136,7 @@ def listed_since(
     return EARLIEST_MS if first is None else first
 
 
-def bars_since(
+def wanted_since(
     settings: Settings,
     store: ObjectStore,
     client: Client,
@@ -145,47 +145,26 @@ def bars_since(
     kind: str,
     instrument: str,
     dataset: str = "klines",
+    mode: Mode = "history",
 ) -> int:
-    """Return from when on (ms) what is paged by time is wanted where nobody names a start.
+    """Return from when on (ms) a dataset is wanted of REST or the archive without a start.
 
-    That is the first time held, as names say: the run that landed it began with the first one.
-    Where none is held, the exchange is asked; raises as `listed_since`.
+    That is the first time held of it, as names say: the run that landed it began with the first
+    one. Where none is held, the exchange is asked; raises as `listed_since`.
     """
+    interval = interval_of(settings, dataset)
     names = held_names(store, cast("Dataset", dataset), exchange, kind, instrument)
-    held = _first_held(names, "history", interval_of(settings, dataset))
-    if held is not None:
-        return held
+    held = [one.coverage.from_ms for one in names if one.mode == mode and _is_of(one, interval)]
+    if held:
+        return min(held)
     return listed_since(settings, client, exchange=exchange, kind=kind, instrument=instrument)
 
 
-def archived_since(
-    settings: Settings,
-    store: ObjectStore,
-    client: Client,
-    *,
-    exchange: str,
-    kind: str,
-    instrument: str,
-    dataset: str,
-) -> int:
-    """Return from when on (ms) files of the archive are wanted where nobody names a start.
-
-    That is the first time held of the archive, as names say; where none is, the exchange is
-    asked for the first day with a bar; raises as `listed_since`.
-    """
-    names = held_names(store, cast("Dataset", dataset), exchange, kind, instrument)
-    held = _first_held(names, "archive", interval_of(settings, dataset))
-    if held is not None:
-        return held
-    return listed_since(settings, client, exchange=exchange, kind=kind, instrument=instrument)
-
-
-def _first_held(names: Iterable[BronzeName], mode: Mode, interval: str) -> int | None:
-    of_mode = (one for one in names if one.mode == mode)
-    return min(
-        (one.coverage.from_ms for one in of_mode if interval in ("", one.tag.partition("-")[0])),
-        default=None,
-    )
+def _is_of(name: BronzeName, interval: str) -> bool:
+    """Tell whether a file is of an interval; the tag of an archive's goes on with its SHA-256."""
+    if name.mode == "archive":
+        return interval in ("", name.tag.partition("-")[0])
+    return name.tag == interval
 
 
 def extract_bars(

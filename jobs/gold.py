@@ -205,7 +205,7 @@ def differing(fresh: DataFrame, held: DataFrame) -> DataFrame:
     return fresh.alias("f").join(held.alias("h"), condition, "left_anti")
 
 
-def refresh(context: Context, touched: Touched, batch_id: int) -> None:
+def refresh(context: Context, touched: Touched, batch_id: int, stream: str = "") -> None:
     """Bring `gold.ohlcv` of the touched days up to date: revisions first, then current rows.
 
     The revisions are the truth and the current rows their newest: a run killed between the two is
@@ -223,7 +223,7 @@ def refresh(context: Context, touched: Touched, batch_id: int) -> None:
     try:
         rows = changed.count()
         if rows:
-            _gate(context, changed, rows, batch_id)
+            _gate(context, changed, rows, batch_id, stream)
             context.tables.append(changed, GOLD_OHLCV_REVISIONS)
     finally:
         changed.unpersist()
@@ -255,9 +255,9 @@ def _project(context: Context, touched: Touched) -> None:
     _write_changes(context, stale, GOLD_OHLCV, touched.gold("t"))
 
 
-def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int) -> None:
+def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int, stream: str) -> None:
     checks = [gates.Check(GOLD_OHLCV.name, changed, ohlcv.suite())]
-    gates.require(context, checks, batch_id=batch_id, rows=rows)
+    gates.require(context, checks, batch_id=batch_id, rows=rows, stream=stream)
 
 
 def mark(context: Context, touched: Touched) -> None:
@@ -321,7 +321,7 @@ def _built(
         touched = _touched(minutes)
         if touched.rows:
             refresh_source_bars(context, FACTS[source].table, source, minutes, touched)
-            refresh(context, touched, batch_id)
+            refresh(context, touched, batch_id, source)
         return touched.rows
     finally:
         minutes.unpersist()

@@ -127,13 +127,18 @@ def _store_prints(
         # each key once, and none is held: nothing is left for a MERGE to compare
         context.tables.append(batch.valid, fact.table, transaction)
     else:
-        _store_seen_before(context, fact, batch, within, transaction)
+        _store_seen_before(context, fact, batch, within, transaction, held=held)
 
 
 def _store_seen_before(
-    context: Context, fact: Fact, batch: Parsed, within: Slice, transaction: Transaction
+    context: Context,
+    fact: Fact,
+    batch: Parsed,
+    within: Slice,
+    transaction: Transaction,
+    *,
+    held: DataFrame,
 ) -> None:
-    held = context.tables.read(fact.table).where(within.predicate())
     batch.keep()
     first = sightings.first_by_key(batch.valid, fact.table.key).first
     key = list(fact.table.key)

@@ -18,7 +18,7 @@ from extract.listing import matching
 from jobs.context import Lake, exchanges_of, open_lake
 from jobs.extraction.chosen import Chosen
 from jobs.extraction.run import land_snapshot
-from jobs.options import Env, Exchange, Instruments, Kind, Segment, Sets, select
+from jobs.options import Env, Exchange, Instruments, Kind, Segment, Sets, names_in, select
 from lake.clock import to_millis
 from lake.errors import UsageError
 from lake.moment import seconds_of
@@ -148,7 +148,7 @@ def _observable(lake: Lake, settings: Settings, counters: Counters) -> Iterator[
 
 
 def _names(streams: str | None, exchange: str | None) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in (streams or "").split(",") if name.strip())
+    names = names_in(streams)
     if names and not exchange:
         raise UsageError("--streams needs --exchange beside it: each has names of its own")
     return names

@@ -20,7 +20,7 @@ from extract.packing import Packer
 from extract.plan import EARLIEST_MS, Plan
 from extract.pool import Task, run_all
 from extract.subject import BY_TIME, Source, Subject, interval_of
-from extract.window import archived_since, bars_since, extract_instruments, listed_since, tasks_of
+from extract.window import extract_instruments, listed_since, tasks_of, wanted_since
 from jobs.context import Lake
 from jobs.extraction import history, on_celery, on_sqs
 from jobs.extraction.approval import require_leave
@@ -29,6 +29,7 @@ from jobs.extraction.progress import Watch, watched
 from jobs.extraction.replayed import is_replayed, require_held
 from jobs.options import Segment, Selection, default_datasets
 from lake.bronze import Dataset
+from lake.bronze import Mode as BronzeMode
 from lake.clock import to_millis
 from lake.settings import Settings
 
@@ -287,11 +288,11 @@ class _Scope:
         if not self.asks:
             return EARLIEST_MS
         venue = {"exchange": segment.exchange, "kind": segment.kind, "instrument": instrument}
-        if self.selection.source_of(dataset) == "archive":
-            found = partial(archived_since, self.settings, self.lake.store, self.client)
-            return found(dataset=dataset, **venue)
-        if dataset in BY_TIME:
-            return bars_since(self.settings, self.lake.store, self.client, dataset=dataset, **venue)
+        by_archive = self.selection.source_of(dataset) == "archive"
+        if by_archive or dataset in BY_TIME:
+            mode: BronzeMode = "archive" if by_archive else "history"
+            since = partial(wanted_since, self.settings, self.lake.store, self.client)
+            return since(dataset=dataset, mode=mode, **venue)
         return listed_since(self.settings, self.client, **venue)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from jobs.context import Lake, open_lake
-from jobs.options import Env, Sets
+from jobs.options import Env, Sets, names_in
 from jobs.status.pipeline_state import Listing
 from jobs.status.report import StreamLine, report
 from jobs.watch.candles import MINUTE_MS, Candle, candles
@@ -45,7 +45,7 @@ def watch(
 
     Example: candlelake watch --once
     """
-    watching = _Watching(open_lake(env, sets or ()), _patterns(instruments), minutes)
+    watching = _Watching(open_lake(env, sets or ()), names_in(instruments) or ("*",), minutes)
     console = Console(highlight=False)
     if once:
         # a pipe has no width of its own
@@ -105,7 +105,3 @@ def _newest_of(streams: Sequence[StreamLine], dataset: str) -> Mapping[Listing, 
         if one.dataset == dataset and one.instrument and one.newest_ms is not None:
             newest[one.listing] = max(one.newest_ms, newest.get(one.listing, 0))
     return newest
-
-
-def _patterns(text: str | None) -> Sequence[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()] or ["*"]

@@ -8,7 +8,7 @@ from extract.coverage import DAY_MS
 from extract.landing import Landed
 from extract.pool import run_all
 from extract.subject import Subject
-from extract.window import archived_since, tasks_of
+from extract.window import tasks_of, wanted_since
 from lake.errors import NotPublishedError
 from tests.extract.asking import Extraction
 from tests.extract.bulk import AGGREGATES, BothWays, agg_lines, zipped
@@ -78,8 +78,8 @@ def test_a_start_that_nobody_names_is_the_first_bars_day_until_a_file_is_held(
         of = {"exchange": "binance", "kind": "spot", "instrument": "BTCUSDT"}
 
         def since() -> int:
-            return archived_since(
-                spot.settings, spot.store, spot.client, dataset="agg_trades", **of
+            return wanted_since(
+                spot.settings, spot.store, spot.client, dataset="agg_trades", mode="archive", **of
             )
 
         before = since()

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -14,7 +15,7 @@ from extract.client import Client
 from extract.host import Hosts
 from extract.replay.exchange import ReplayExchange
 from extract.replay.faults import Fault
-from extract.window import bars_since
+from extract.window import wanted_since
 from lake.bronze import Coverage, parse_name
 from lake.errors import BannedError, PermanentExtractError, UnreachableError, UsageError
 from lake.objects import FolderStore
@@ -342,15 +343,15 @@ def test_bars_without_a_start_begin_with_the_first_one_and_then_with_the_first_h
     own_exchange: ReplayExchange, opened: Open, venue: str, name: str
 ) -> None:
     asked = opened(own_exchange, venue, "extract.bar_interval=1h")
-    listing = {"exchange": asked.exchange, "kind": asked.kind, "instrument": name}
+    listing: dict[str, Any] = {"exchange": asked.exchange, "kind": asked.kind, "instrument": name}
 
-    since = bars_since(asked.settings, asked.store, asked.client, **listing)
+    since = wanted_since(asked.settings, asked.store, asked.client, **listing)
 
     assert since % 86_400_000 == 0
     assert asked.bars(name, since, since + 3 * 86_400_000, "1h").rows > 0
     own_exchange.requests.clear()
     first = min(parse_name(key).coverage.from_ms for key in asked.store.names("bronze/klines/"))
-    assert bars_since(asked.settings, asked.store, asked.client, **listing) == first
+    assert wanted_since(asked.settings, asked.store, asked.client, **listing) == first
     assert own_exchange.requests.count() == 0
 
 

@@ -24,7 +24,7 @@ from lake.objects import ObjectStore
 from lake.packs import names_below
 from lake.settings import Settings
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 @dataclass

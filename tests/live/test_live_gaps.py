@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from functools import partial
 
 import pytest
+import requests
 
 from extract.live.counters import Totals
 from extract.replay.busy.tape import Busy
 from extract.replay.engine import Rules
+from extract.replay.exchange import ReplayExchange
 from extract.replay.faults import Fault
 from lake.objects import FolderStore
-from tests.live.collecting import Collector, all_ids, claimed, live_ids, whole
+from tests.live.collecting import WAIT_SECONDS, Collector, all_ids, claimed, live_ids, whole
 from tests.live.conftest import MakeSettings
 from tests.live.running_exchange import RECORDED, live
 
 
 def all_closed(totals: Totals, holes: int, trades: int) -> bool:
     return totals.holes_closed >= holes and totals.trades >= trades and not totals.holes_lost
+
+
+def wait_for_trades_beyond(exchange: ReplayExchange, trade_id: int) -> None:
+    """Wait until the exchange has newer trades: a second may pass without any."""
+    newest = f"{exchange.urls.spot}/api/v3/trades?symbol=BTCUSDT&limit=1"
+    give_up = time.monotonic() + WAIT_SECONDS
+    while requests.get(newest, timeout=WAIT_SECONDS).json()[0]["id"] <= trade_id:
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
 
 
 def test_what_comes_lands_as_it_came_and_claims_just_that(
@@ -72,6 +84,7 @@ def test_a_second_start_fills_what_the_first_one_lost(
     with live(RECORDED) as exchange:
         Collector(settings_of(exchange), store).collect(lambda now: now.trades >= 100)
         before = live_ids(store)
+        wait_for_trades_beyond(exchange, max(before))
         second = Collector(settings_of(exchange), store, run_id="run-2")
         totals = second.collect(lambda now: all_closed(now, 1, 100))
 

@@ -36,6 +36,8 @@ class Suite(Protocol):
 Store = Callable[["Context", "Fact", "Parsed", Slice, Transaction], None]
 #: Neighbouring days are searched too: two sources may put one print on both sides of midnight.
 ONE_DAY = timedelta(days=1)
+#: Of the envelopes of a batch whose rows stay in memory from the start.
+KEPT_CHARACTERS = 32_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def parsed(
     `of` leaves aside what packed files hold of any other instrument.
 
     A sound batch is parsed once to be counted and once more to be written: its bronze files never
-    change, and parsing is cheaper than keeping the rows.
+    change, and parsing is cheaper than keeping the rows. A small one is kept: to plan and compile
+    its parsing again would take longer.
     """
     answers = envelopes.read(lines)
     if of:
@@ -127,7 +130,9 @@ def parsed(
     if fact.in_ledger:
         candidates = rows.claimed(candidates, fact.id_column)
     latest = gate.latest_plausible(context.clock.now())
-    claims, sound_answers = _count_answers(context, fact, answers, latest)
+    told = _count_answers(context, fact, answers, latest)
+    if told.characters <= KEPT_CHARACTERS:
+        candidates.persist(KEPT)
     facts = _count(context, fact, candidates, latest)
     batch = Parsed(
         answers,
@@ -135,8 +140,8 @@ def parsed(
         rows.valid(candidates, fact.table.schema),
         rows.refused(candidates),
         facts,
-        claims,
-        sound_answers,
+        told.claims,
+        told.sound_answers,
     )
     if batch.rejected or not batch.is_unbroken:
         batch.keep()
@@ -180,17 +185,30 @@ def admitted(context: Context, fact: Fact, suite: gate.Suite) -> gate.Suite:
     return admitting(suite, tuple(others))
 
 
-def _count_answers(
-    context: Context, fact: Fact, answers: DataFrame, latest: datetime
-) -> tuple[tuple[str, ...], int | None]:
-    """Return what a batch's names claim, and how many answers it has, None where one is unsound."""
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What a batch's names claim, how many sound answers it has, and how long it is.
+
+    Attributes:
+        sound_answers: None where one is unsound.
+        characters: of all envelopes.
+    """
+
+    claims: tuple[str, ...]
+    sound_answers: int | None
+    characters: int
+
+
+def _count_answers(context: Context, fact: Fact, answers: DataFrame, latest: datetime) -> _Answers:
     suite = admitted(context, fact, bronze.suite())
     counted = answers.agg(
         F.collect_set(envelopes.claim()).alias("claims"),
         F.count(F.lit(1)).alias("answers"),
         F.count_if(breaks_any(suite, latest=latest)).alias("broken"),
+        F.coalesce(F.sum(F.length("envelope_text")), F.lit(0)).alias("characters"),
     ).collect()[0]
-    return tuple(sorted(counted["claims"])), None if counted["broken"] else counted["answers"]
+    sound = None if counted["broken"] else counted["answers"]
+    return _Answers(tuple(sorted(counted["claims"])), sound, counted["characters"])
 
 
 def _count(context: Context, fact: Fact, candidates: DataFrame, latest: datetime) -> Sequence[Row]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from threading import Thread
 from typing import Any
 
@@ -44,11 +45,14 @@ class Context(Lake):
     Attributes:
         tried: the newest batch that each gate has seen in this run, and how often: by table,
             stream, and whether it is a stream's batch at all.
+        projected: the instrument-days of which this run has seen that the rows of `gold.ohlcv`
+            are the newest revisions.
     """
 
     spark: SparkSession
     tables: Tables
     tried: dict[tuple[str, str, bool], tuple[int, int]] = field(default_factory=dict)
+    projected: set[tuple[str, str, str, date]] = field(default_factory=set)
 
 
 def open_lake(env: str, overrides: Sequence[str]) -> Lake:

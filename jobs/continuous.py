@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from types import FrameType
 
@@ -19,6 +19,10 @@ from lake.errors import CandlelakeError
 from lake.tables import STANDING, TABLES
 
 log = logging.getLogger(__name__)
+
+MINUTE = timedelta(minutes=1)
+#: Behind a minute's end, when collectors have landed what came until then.
+LANDED = timedelta(seconds=1.5)
 
 
 @dataclass(slots=True)
@@ -90,15 +94,16 @@ def run_continuously(lake: Lake) -> None:
 def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> int:
     """Refresh every so many seconds until `stopping` is set; return how many passes that were.
 
-    A pass that takes longer is followed by the next at once. What is being written when the signal
-    comes is written to its end.
+    A pass that takes longer is followed by the next at once, or behind the next minute's end. What
+    is being written when the signal comes is written to its end.
 
     Raises:
         CandlelakeError: as `Keeper.refresh`, unless it is stopping anyway.
     """
     keeper, passes = Keeper(context, stopping), 0
+    without_gold = timedelta(0)
     while not stopping.is_set():
-        began = context.clock.now()
+        began, minute = context.clock.now(), keeper.minute
         try:
             publish_pass(context, began, changed=keeper.refresh())
         except CandlelakeError as error:
@@ -109,9 +114,22 @@ def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> in
             log.info("stopped within a pass: %s", error)
             break
         passes += 1
-        spent = (context.clock.now() - began).total_seconds()
-        stopping.wait(max(0.0, interval_seconds - spent))
+        now = context.clock.now()
+        if keeper.minute == minute:
+            without_gold = now - began
+        look = max(now, began + timedelta(seconds=interval_seconds))
+        stopping.wait((next_look(look, without_gold) - now).total_seconds())
     return passes
+
+
+def next_look(look: datetime, takes: timedelta) -> datetime:
+    """Return when to look: at `look`, but where a minute would end meanwhile, right behind its end.
+
+    What collectors land there is the end of a minute's candles: a look that is still busy with
+    what came before would hold them up.
+    """
+    ends = look.replace(second=0, microsecond=0) + MINUTE
+    return ends + LANDED if look + takes > ends else look
 
 
 @contextmanager

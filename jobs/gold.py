@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from expectations import ohlcv
-from jobs import gates, ledger
+from jobs import gates, ledger, open_minutes
 from jobs.context import Context
 from jobs.options import Selection
 from jobs.silver import FACTS
 from jobs.streams import KEPT, application, drain
 from lake.clock import EPOCH, to_iso
+from lake.frames import in_hand
 from lake.storage import Slice, quoted
 from lake.tables import (
     GOLD_OHLCV,
@@ -41,6 +42,8 @@ IDENTITY = ("exchange", "kind", "instrument", "instrument_uid")
 InstrumentDay = tuple[str, str, str, date]
 #: Changed silver files a batch: rows are aggregated at once, so memory does not grow with them.
 FILES_PER_BATCH = 512
+#: So many changed bars are taken to the driver; a live minute of thousands of instruments is less.
+MOST_IN_HAND = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,18 @@ def consume(context: Context, source: bars.Source) -> set[InstrumentDay]:
     minutes = feed.select(
         *IDENTITY, grid.bar_start(F.col("trade_timestamp"), "1m").alias("bar_start")
     )
+    batches = 0
 
     def process(batch: DataFrame, batch_id: int) -> None:
+        nonlocal batches
+        batches += 1
         looked_at.update(_built(context, source, batch, batch_id))
 
     name = f"gold.{source}"
     application(context, name)
     drain(context, name, minutes, process)
+    if not batches and open_minutes.are_waiting(context, source):
+        looked_at.update(_built(context, source, open_minutes.waiting(context, source), -1))
     return looked_at
 
 
@@ -209,7 +217,8 @@ def refresh(context: Context, touched: Touched, batch_id: int, stream: str = "")
     """Bring `gold.ohlcv` of the touched days up to date: revisions first, then current rows.
 
     The revisions are the truth and the current rows their newest: a run killed between the two is
-    mended by the next one.
+    mended by the next one, which compares each day once as a whole. From then on what is written to
+    the one is written to the other.
     """
     within, listings = touched.gold(), touched.listings().predicate()
     candidates = assemble.candidates(
@@ -220,16 +229,37 @@ def refresh(context: Context, touched: Touched, batch_id: int, stream: str = "")
     )
     known = context.tables.read(GOLD_OHLCV_REVISIONS).where(within)
     changed = revisions.changed(candidates, newest(known)).persist(KEPT)
+    is_projected = context.projected.issuperset(touched.rows)
+    context.projected.difference_update(touched.rows)
     try:
-        rows = changed.count()
+        is_first = F.col("revision") == 0
+        rows, first = changed.agg(F.count(F.lit(1)), F.count_if(is_first)).collect()[0]
+        is_projected &= rows <= MOST_IN_HAND
+        # kept by Spark they are read again once the table that they were compared with is written
+        told = in_hand(changed) if rows <= MOST_IN_HAND else changed
         if rows:
-            _gate(context, changed, rows, batch_id, stream)
-            context.tables.append(changed, GOLD_OHLCV_REVISIONS)
+            _gate(context, told, rows, batch_id, stream)
+            context.tables.append(told, GOLD_OHLCV_REVISIONS)
+        if rows and is_projected:
+            _write_current(context, told, touched, all_new=rows == first)
     finally:
         changed.unpersist()
-    _project(context, touched)
+    if not is_projected:
+        _project(context, touched)
+    context.projected.update(touched.rows)
     mark(context, touched)
     log.info("gold.ohlcv days=%d changed=%d", len(touched.days), rows)
+
+
+def _write_current(
+    context: Context, changed: DataFrame, touched: Touched, *, all_new: bool
+) -> None:
+    """Write revisions as current rows too; the others of these days are their newest already."""
+    rows = changed.select(*GOLD_OHLCV.schema.names)
+    if all_new:
+        context.tables.append(rows, GOLD_OHLCV)
+    else:
+        context.tables.upsert(rows, GOLD_OHLCV, touched.gold("t"))
 
 
 def newest(known: DataFrame) -> DataFrame:
@@ -286,12 +316,6 @@ def bar_day() -> Column:
     return F.expr(f"date_from_unix_date(cast(unix_micros(bar_start) div {DAY_MICROS} AS INT))")
 
 
-def _touched(minutes: DataFrame) -> Touched:
-    day = bar_day().alias("day")
-    rows: Sequence[Row] = minutes.select(*IDENTITY[:3], day).distinct().collect()
-    return Touched(tuple((*row[:3], row["day"]) for row in rows))
-
-
 def rebuild(context: Context, selection: Selection) -> None:
     """Build all minutes of the selection again from silver, and every bar that they change.
 
@@ -315,13 +339,22 @@ def rebuild(context: Context, selection: Selection) -> None:
 def _built(
     context: Context, source: bars.Source, minutes: DataFrame, batch_id: int
 ) -> Sequence[InstrumentDay]:
-    """Build these minutes of one source, and every bar that they change; return their days."""
-    minutes = minutes.distinct().persist(KEPT)
+    """Build these minutes and those that waited, and every bar that they change; return their days.
+
+    A minute that goes on waits until it has ended: no bar needs it before, and what is built once
+    is appended, while what is built again has to be merged.
+    """
+    now = until(context)
+    waited = open_minutes.waiting(context, source)
+    minutes = minutes.unionByName(waited).distinct().persist(KEPT)
     try:
-        touched = _touched(minutes)
-        if touched.rows:
-            refresh_source_bars(context, FACTS[source].table, source, minutes, touched)
+        found = open_minutes.part(minutes, now)
+        if found.ended:
+            touched = Touched(found.ended)
+            ended = minutes.where(open_minutes.has_ended(now))
+            refresh_source_bars(context, FACTS[source].table, source, ended, touched)
             refresh(context, touched, batch_id, source)
-        return touched.rows
+        open_minutes.keep(context, source, found.open)
+        return found.ended
     finally:
         minutes.unpersist()

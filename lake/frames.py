@@ -11,6 +11,11 @@ from pyspark.sql import types as T  # noqa: N812
 from pyspark.sql.pandas.types import to_arrow_schema
 
 
+def in_hand(frame: DataFrame) -> DataFrame:
+    """Return the same rows taken to the driver: few, and no longer tied to any table."""
+    return frame.sparkSession.createDataFrame(frame.toArrow(), schema=frame.schema)
+
+
 def local_frame(
     spark: SparkSession, rows: Sequence[Sequence[Any]], schema: T.StructType
 ) -> DataFrame:

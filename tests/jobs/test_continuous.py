@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event, Timer
 
 import pytest
 
+from jobs import open_minutes
 from jobs.context import Context
-from jobs.continuous import Keeper, keep_fresh
-from lake.tables import GOLD_OHLCV, OPS_CONTINUITY, SILVER_TRADES
+from jobs.continuous import Keeper, keep_fresh, next_look
+from lake.errors import StorageError
+from lake.tables import GOLD_OHLCV, GOLD_SOURCE_BARS, OPS_CONTINUITY, SILVER_TRADES
 from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import held
 from tests.jobs.live_frames import land
@@ -66,3 +69,52 @@ def test_it_goes_on_until_it_is_told_to_stop(open_lake: OpenLake) -> None:
     told.join()
     assert passes >= 1
     assert ids(context) == list(range(1, 61))
+
+
+def test_a_minute_that_goes_on_comes_to_gold_when_it_has_ended(open_lake: OpenLake) -> None:
+    context = at(open_lake(), NOON + timedelta(seconds=95))
+    land(context, "BTCUSDT", 1, 90, NOON)
+    Keeper(context).refresh()
+    built = [f"{bar['bar_start']:%H:%M}" for bar in held(context, GOLD_SOURCE_BARS)]
+    assert (built, minutes(context)) == (["12:00"], {"12:00": (60, True)})
+
+    # nothing more is traded, and another process goes on
+    Keeper(at(context, NOON + timedelta(seconds=126))).refresh()
+
+    assert minutes(context) == {"12:00": (60, True), "12:01": (30, False)}
+
+
+def test_a_list_of_open_minutes_that_cannot_be_read_is_told(open_lake: OpenLake) -> None:
+    context = at(open_lake(), NOON + timedelta(seconds=95))
+    key = "checkpoints/gold.trades/open_minutes.json"
+    context.store.create(key, b"{}")
+
+    with pytest.raises(StorageError, match="has still to look at") as told:
+        open_minutes.waiting(context, "trades")
+    assert key in str(told.value)
+
+
+def at(context: Context, now: datetime) -> Context:
+    return replace(context, clock=Standing(now))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A clock that stands still."""
+
+    moment: datetime
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError(f"nothing waits {seconds} s here")
+
+
+def test_a_look_that_would_outlast_the_minute_waits_for_its_end() -> None:
+    look, takes = NOON + timedelta(seconds=50), timedelta(seconds=12)
+    behind = NOON + timedelta(seconds=61.5)
+
+    assert next_look(look, takes) == behind
+    assert next_look(look, timedelta(seconds=9)) == look
+    assert next_look(behind, takes) == behind

@@ -20,7 +20,7 @@ case "$job" in
     -h|--help) echo "usage: ./spark-submit.sh JOB [options]   (jobs: $jobs; each has --help)"; exit 0 ;;
     "") echo "usage: ./spark-submit.sh JOB [options]   (jobs: $jobs; each has --help)" >&2; exit 2 ;;
 esac
-[[ " $jobs " == *" $job "* ]] || fail "there is no job '$job'. Jobs: $jobs"
+[ -f "$here/jobs/${job//-/_}.py" ] && [[ " $jobs " == *" $job "* ]] || fail "there is no job '$job'. Jobs: $jobs"
 
 check_java
 make_environment "${CANDLELAKE_REQUIREMENTS:-runtime}"

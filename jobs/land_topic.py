@@ -19,7 +19,7 @@ from jobs.application import run_job
 from jobs.context import Context, open_context, open_lake
 from jobs.continuous import stopped_by_signals
 from jobs.options import Env, Sets
-from jobs.streams import begin_anew, drain, follow
+from jobs.streams import begin_anew, follow
 from jobs.topic_faults import EndedAfterCommitError, explained
 from jobs.topic_landing import LANDED, TopicLanding
 from lake.bronze import QUARANTINE
@@ -78,47 +78,46 @@ def land_topic(
     ):
         if from_start:
             begin_anew(context, checkpoint_name(lake.settings.kafka.topic))
-        bring(context, landed, until=stopping if continuous else None)
+        every = lake.settings.kafka.interval_seconds if continuous else None
+        bring(context, landed, every_seconds=every, stopping=stopping)
     typer.echo(str(landed))
     if signal.SIGINT in signals:
         raise KeyboardInterrupt
 
 
-def bring(context: Context, landed: Landed, *, until: Event | None = None) -> None:
-    """Land the topic's records: what is there now, or until `until` is set.
+def bring(
+    context: Context, landed: Landed, *, every_seconds: float | None, stopping: Event
+) -> None:
+    """Land the topic's records: what is there now, or every so many seconds until told to stop.
+
+    Args:
+        context: of the run.
+        landed: is told what has landed.
+        every_seconds: None for what is there now.
+        stopping: ends it between two batches.
 
     Raises:
         StorageError: the brokers can't be reached, the topic has lost records that were not read,
             or the store refuses.
         SettingsError: the settings don't say how the brokers are reached.
     """
-    while True:
-        try:
-            return _bring(context, landed, until)
-        except EndedAfterCommitError as ended:
-            log.info("%s: it is started again", ended)
-
-
-def _bring(context: Context, landed: Landed, until: Event | None) -> None:
-    name = checkpoint_name(context.settings.kafka.topic)
-    records = topic_records(context)
 
     def land(batch: DataFrame, number: int) -> None:
         land_batch(context, batch, number, landed)
 
-    if until is None:
-        drain(context, name, records, land, explained=explained)
-    else:
-        every = context.settings.kafka.interval_seconds
-        follow(
-            context,
-            name,
-            records,
-            land,
-            every_seconds=every,
-            stopping=until,
-            explained=explained,
-        )
+    while True:
+        try:
+            return follow(
+                context,
+                checkpoint_name(context.settings.kafka.topic),
+                topic_records(context),
+                land,
+                every_seconds=every_seconds,
+                stopping=stopping,
+                explained=explained,
+            )
+        except EndedAfterCommitError as ended:
+            log.info("%s: it is started again", ended)
 
 
 def checkpoint_name(topic: str) -> str:

@@ -122,30 +122,16 @@ def _explained(name: str, error: Exception) -> CandlelakeError:
     return of_spark(error, name)
 
 
-def drain(
-    context: Context,
-    name: str,
-    stream: DataFrame,
-    process: Batch,
-    *,
-    explained: Explain = _explained,
-) -> None:
+def drain(context: Context, name: str, stream: DataFrame, process: Batch) -> None:
     """Run the stream until all that has landed is processed.
-
-    Args:
-        context: of the run.
-        name: of its checkpoint.
-        stream: what is read.
-        process: is given each batch and its number.
-        explained: makes an error for the user of one that Spark raised.
 
     Raises:
         CandlelakeError: what `process` raised, as it was.
         BronzeError: a bronze file can't be read.
     """
-    query = _Query(context, name, stream, process, explained)
-    query.start(availableNow=True)
-    query.wait()
+    query = _Query(context, name, stream, process, _explained)
+    query.start(None)
+    query.wait(Event())
 
 
 def follow(
@@ -154,16 +140,28 @@ def follow(
     stream: DataFrame,
     process: Batch,
     *,
-    every_seconds: float,
+    every_seconds: float | None,
     stopping: Event,
-    explained: Explain = _explained,
+    explained: Explain,
 ) -> None:
-    """Run the stream every so many seconds until `stopping` is set; arguments and errors as above.
+    """Run the stream until all is processed, or every so many seconds until `stopping` is set.
 
     The batch that is under way then has LEAVE_SECONDS to end; one that takes longer comes again.
+
+    Args:
+        context: of the run.
+        name: of its checkpoint.
+        stream: what is read.
+        process: is given each batch and its number.
+        every_seconds: None where it ends by itself.
+        stopping: ends it between two batches.
+        explained: makes an error for the user of one that Spark raised.
+
+    Raises:
+        CandlelakeError: what `process` raised, as it was, or what `explained` returns.
     """
     query = _Query(context, name, stream, process, explained)
-    query.start(processingTime=f"{round(every_seconds * 1000)} milliseconds")
+    query.start(every_seconds)
     query.wait(stopping)
 
 
@@ -181,21 +179,21 @@ class _Query:
             "checkpointLocation", checkpoint(context, name)
         )
 
-    def start(self, **trigger: Any) -> None:
+    def start(self, every_seconds: float | None) -> None:
+        trigger: dict[str, Any] = {"availableNow": True}
+        if every_seconds is not None:
+            trigger = {"processingTime": f"{round(every_seconds * 1000)} milliseconds"}
         self._query = self._writer.trigger(**trigger).start()
 
-    def wait(self, stopping: Event | None = None) -> None:
+    def wait(self, stopping: Event) -> None:
         """Wait until the stream has ended, or is told to."""
         try:
-            if stopping is None:
-                self._query.awaitTermination()
-                return
             while not stopping.is_set():
                 if self._query.awaitTermination(LOOKS_EVERY_SECONDS):
                     return
             self._leave()
         except (StreamingQueryException, Py4JError) as error:
-            if stopping is not None and stopping.is_set():
+            if stopping.is_set():
                 # the signal went to Spark as well: what it had not committed, the next start does
                 log.info("stopped within a batch: %s", str(error)[:300])
                 return

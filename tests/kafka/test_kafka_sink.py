@@ -19,6 +19,7 @@ from lake.clock import SystemClock
 from lake.errors import SettingsError, StorageError
 from lake.objects import FolderStore
 from lake.settings import load_settings
+from tests.front_door.commands import candlelake, landed, pointed_at
 from tests.kafka.broker import Broker, Topic
 from tests.live.collecting import Collector, all_ids, claimed, whole
 from tests.live.conftest import MakeSettings
@@ -55,9 +56,26 @@ def test_what_comes_through_losses_is_in_the_topic_in_the_order_of_its_stream(
     assert not set(sent) & filled
     assert not [key for key in store.names("bronze/") if "~live~" in key]
     envelopes = topic.envelopes()
-    assert len(envelopes) == totals.messages
+    assert len(envelopes) == totals.messages + totals.odd
     assert {one["mode"] for one in envelopes} == {"live"}
     assert [one for one in envelopes if "body_base64" in one]
+
+
+def test_the_command_sends_what_it_collects_and_lands_its_instruments(
+    topic: Topic, tmp_path: Path
+) -> None:
+    words = ["--exchange", "binance", "--kind", "spot", "--instruments", "BTCUSDT"]
+    words += ["--streams", "trade", "--lifetime", "3s", "--sink", "kafka"]
+    sets = [f"lake.root={tmp_path}", "live.seconds=0.5", *topic.sets]
+    with live(RECORDED) as exchange:
+        words += pointed_at(exchange)
+        done = candlelake("extract", "live", *words, *(w for s in sets for w in ("--set", s)))
+
+    assert done.returncode == 0, done.stderr
+    sent = topic.ids()
+    assert f"trades={len(sent):,} files=0 " in done.stdout
+    assert sent == sorted(whole(set(sent)))
+    assert all(key.startswith("bronze/instruments/") for key in landed(tmp_path))
 
 
 def test_one_stream_stands_in_one_partition(
@@ -119,6 +137,20 @@ def test_a_broker_that_stays_away_ends_the_collector_and_says_what_has_not_lande
     assert "come by id over REST" in text
 
 
+def test_a_stop_while_the_brokers_are_away_is_one_line(tmp_path: Path) -> None:
+    words = ["--exchange", "binance", "--kind", "spot", "--instruments", "BTCUSDT"]
+    words += ["--streams", "trade", "--lifetime", "3s", "--sink", "kafka"]
+    sets = [f"lake.root={tmp_path}", "live.seconds=0.5", "kafka.servers=127.0.0.1:1"]
+    with live(RECORDED) as exchange:
+        words += pointed_at(exchange)
+        done = candlelake("extract", "live", *words, *(w for s in sets for w in ("--set", s)))
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("candlelake: ")]
+    assert "have not landed" in line or "did not land within" in line
+
+
 KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
@@ -149,7 +181,8 @@ sink.land(batch(6))
 """
 
 
-def test_what_a_killed_collector_had_not_committed_nobody_reads(topic: Topic) -> None:
+def kill_within_a_transaction(topic: Topic) -> None:
+    """Commit the trades 1 to 5, and die when 6 to 10 have been sent."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED, *topic.sets],
         cwd=ROOT,
@@ -161,16 +194,20 @@ def test_what_a_killed_collector_had_not_committed_nobody_reads(topic: Topic) ->
     )
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "sent\n"), done.stderr
 
+
+def test_what_a_killed_collector_had_not_committed_nobody_reads(topic: Topic) -> None:
+    kill_within_a_transaction(topic)
+
     assert topic.ids() == [1, 2, 3, 4, 5]
     topic.send(b"behind it")
     wait_for_reader(topic, b"behind it")
     assert topic.ids() == [1, 2, 3, 4, 5]
 
 
-def wait_for_reader(topic: Topic, value: bytes) -> None:
+def wait_for_reader(topic: Topic, value: bytes, times: int = 1) -> None:
     """Wait until the brokers have given up a transaction that nobody ends."""
     give_up = time.monotonic() + 40
-    while value not in [message.value() for message in topic.messages()]:
+    while [message.value() for message in topic.messages()].count(value) < times:
         assert time.monotonic() < give_up
         time.sleep(0.5)
 

@@ -13,6 +13,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -27,8 +28,8 @@ from lake.objects import FolderStore
 from tests.conftest import ROOT
 from tests.jobs.conftest import context_of
 from tests.kafka.broker import Broker, Topic
-from tests.kafka.test_kafka_sink import sink_of
-from tests.live.collecting import Collector, live_ids
+from tests.kafka.test_kafka_sink import kill_within_a_transaction, sink_of, wait_for_reader
+from tests.live.collecting import Collector, claimed, live_ids
 from tests.live.conftest import MakeSettings
 from tests.live.running_exchange import RECORDED, live
 
@@ -48,7 +49,7 @@ def bare_lake(spark: SparkSession, tmp_path: Path) -> BareLake:
 
 def landed(context: Context) -> Landed:
     found = Landed()
-    bring(context, found)
+    bring(context, found, every_seconds=None, stopping=Event())
     return found
 
 
@@ -120,6 +121,20 @@ def test_a_batch_that_was_landed_and_not_committed_lands_once(
     assert landed(context).records == 0
 
 
+def test_what_a_killed_collector_had_not_committed_does_not_land(
+    bare_lake: BareLake, topic: Topic
+) -> None:
+    context = bare_lake(*topic.sets)
+    kill_within_a_transaction(topic)
+    assert landed(context).records == 5
+    for partition in range(topic.partitions):
+        topic.send(b"behind it", partition=partition)
+    wait_for_reader(topic, b"behind it", times=topic.partitions)
+
+    assert landed(context).quarantined == topic.partitions
+    assert claimed(context.store) == {1, 2, 3, 4, 5}
+
+
 def test_what_foreign_producers_send_is_kept_told_and_stops_nothing(
     bare_lake: BareLake, filled: Topic, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,6 +189,21 @@ def test_records_that_were_deleted_before_they_were_read_are_told(
 
     begin_anew(context, checkpoint_name(topic.name))
     assert landed(context).quarantined == 1
+
+
+def test_a_store_that_refuses_stops_it_and_nothing_is_skipped(
+    bare_lake: BareLake, filled: Topic
+) -> None:
+    context = bare_lake(*filled.sets, "live.store_patience_seconds=0")
+    assert context.store.create("bronze/trades", b"in the way of a folder")
+
+    with pytest.raises(StorageError, match="could not create") as refused:
+        landed(context)
+    assert "bronze/trades" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+    context.store.delete("bronze/trades")
+    assert landed(context).records == len(filled.ids())
 
 
 def test_a_topic_that_is_not_there_is_told(bare_lake: BareLake, broker: Broker) -> None:

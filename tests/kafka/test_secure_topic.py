@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from pyspark.sql import SparkSession
@@ -88,7 +89,7 @@ def test_frames_go_through_tls_and_a_password_to_bronze(
     store = open_store(settings.lake.root)
     context = Context(settings, store, SystemClock(), "run", spark, Tables(spark, store))
     counts = Landed()
-    bring(context, counts)
+    bring(context, counts, every_seconds=None, stopping=Event())
     assert (counts.records, counts.quarantined) == (batch.messages, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Event
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def test_collected_trades_end_in_the_same_silver_by_either_way(
             by_topic.store.create(key, straight.store.read(key) or b"")
 
     counts = Landed()
-    bring(by_topic, counts)
+    bring(by_topic, counts, every_seconds=None, stopping=Event())
 
     assert (counts.records, counts.quarantined) == (totals.messages, 0)
     for name in ("BTCUSDT", "ETHUSDT"):

@@ -91,20 +91,21 @@ class KafkaSink:
         return Stamp(self._region, self._run_id, self._clock.now())
 
     def _client_options(self, settings: Kafka) -> dict[str, Any]:
+        """Return all options; a user may change how fast it is, not what it promises."""
         name = f"candlelake-{tag_of(self._stamp())}"
         return {
             "client.id": name,
+            "compression.type": "zstd",
+            "linger.ms": 20,
+            "message.max.bytes": LARGEST_RECORD_BYTES,
+            **producer_options(settings),
             "transactional.id": name,
             "transaction.timeout.ms": settings.transaction_seconds * 1000,
             "enable.idempotence": True,
             "acks": "all",
-            "compression.type": "zstd",
-            "linger.ms": 20,
             "queue.buffering.max.messages": QUEUED,
-            "message.max.bytes": LARGEST_RECORD_BYTES,
             "logger": log,
             "error_cb": self._hear,
-            **producer_options(settings),
         }
 
     def _hear(self, error: KafkaError) -> None:

@@ -21,8 +21,8 @@ from pyspark.sql import SparkSession
 
 from jobs.context import Context
 from jobs.doctor import examine
-from jobs.land_topic import Landed, bring, checkpoint_name
 from jobs.streams import begin_anew
+from jobs.topic_stream import Landed, bring, checkpoint_name
 from lake.errors import StorageError
 from lake.objects import FolderStore
 from tests.conftest import ROOT
@@ -70,16 +70,16 @@ def filled(topic: Topic, store: FolderStore, settings_of: MakeSettings) -> Topic
 #: What the job runs, but that it is killed when its first batch has landed and is not committed.
 KILLED = """
 import os, signal, sys
-from jobs import land_topic
+from jobs import land_topic, topic_stream
 
-land = land_topic.land_batch
+land = topic_stream.land_batch
 
 def landed_and_killed(*words):
     land(*words)
     print("landed", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
-land_topic.land_batch = landed_and_killed
+topic_stream.land_batch = landed_and_killed
 sets = [word for one in sys.argv[1:] for word in ("--set", one)]
 sys.argv[1:] = sets
 land_topic.run_job(land_topic.land_topic)

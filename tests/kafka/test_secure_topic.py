@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from extract.live.kafka_sink import KafkaSink
 from jobs.context import Context
-from jobs.land_topic import Landed, bring
+from jobs.topic_stream import Landed, bring
 from lake.clock import SystemClock
 from lake.errors import StorageError
 from lake.objects import open_store

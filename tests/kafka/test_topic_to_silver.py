@@ -17,7 +17,7 @@ from extract.window import extract_instruments
 from jobs import instruments, silver
 from jobs.context import Context
 from jobs.doctor import examine
-from jobs.land_topic import Landed, bring
+from jobs.topic_stream import Landed, bring
 from lake.clock import SystemClock
 from lake.settings import load_settings
 from lake.tables import OPS_CONTINUITY, SILVER_TRADES

@@ -118,14 +118,23 @@ class KafkaSink:
             producer = self._ready()
             producer.begin_transaction()
             self._produce(producer, records)
-            # librdkafka advises to give no time: it has as long as the transaction may take
-            producer.commit_transaction()
+            self._patience.until_done(lambda: self._commit(producer))
         except (KafkaException, BufferError) as error:
             if self._producer is not None:
                 self._producer.poll(0)
             # a sender of the same name begins anew: the brokers end what this one began
             self._producer = None
             raise self._refused(error) from error
+
+    def _commit(self, producer: Producer) -> None:
+        """Commit; where the client says so the same commit may be asked for again."""
+        try:
+            # librdkafka advises to give no time: it has as long as the transaction may take
+            producer.commit_transaction()
+        except KafkaException as error:
+            if error.args[0].retriable():
+                raise self._refused(error) from error
+            raise
 
     def _ready(self) -> Producer:
         """Return a client that has begun; beginning ends what one of its name left open."""

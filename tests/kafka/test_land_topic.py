@@ -263,7 +263,9 @@ def test_the_job_goes_on_until_it_is_told_to_stop(
     finally:
         running.kill()
     assert running.returncode == 0, said[-2000:]
-    assert f"records={len(filled.ids())} " in printed
+    # a batch that does not end in time is not counted, and comes again
+    counted = f"records={len(filled.ids())} " in printed
+    assert counted or "stopped within a batch" in said, said[-2000:]
     shutil.rmtree(lake)
 
 

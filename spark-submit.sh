@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# ./spark-submit.sh JOB [options]: makes the environment if it is missing, then runs jobs/JOB.py with spark-submit.
+# ./spark-submit.sh JOB [options]: makes the environment if it is missing, then runs jobs/JOB.py with spark-submit. A
+# hyphen of a job's name is an underscore of its file's.
 # SPARK_MASTER, or --master before or after JOB, moves it to a cluster; without it, local[*].
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/deploy/front-door.sh"
 
-jobs="$(cd "$here/jobs" && grep -lE '^if __name__ == "__main__":' ./*.py | sed 's|^\./||; s|\.py$||' | sort | paste -sd' ')"
+jobs="$(cd "$here/jobs" && grep -lE '^if __name__ == "__main__":' ./*.py | sed 's|^\./||; s|\.py$||; s|_|-|g' | sort | paste -sd' ')"
 master="${SPARK_MASTER:-local[*]}"
 arguments=()
 while [ $# -gt 0 ]; do
@@ -19,7 +20,7 @@ case "$job" in
     -h|--help) echo "usage: ./spark-submit.sh JOB [options]   (jobs: $jobs; each has --help)"; exit 0 ;;
     "") echo "usage: ./spark-submit.sh JOB [options]   (jobs: $jobs; each has --help)" >&2; exit 2 ;;
 esac
-[ -f "$here/jobs/$job.py" ] && [[ " $jobs " == *" $job "* ]] || fail "there is no job '$job'. Jobs: $jobs"
+[ -f "$here/jobs/${job//-/_}.py" ] && [[ " $jobs " == *" $job "* ]] || fail "there is no job '$job'. Jobs: $jobs"
 
 check_java
 make_environment "${CANDLELAKE_REQUIREMENTS:-runtime}"
@@ -29,6 +30,10 @@ settings_words="${arguments[*]} $(env | grep '^CANDLELAKE_' || true)"
 if [[ "$settings_words" == *s3a://* || "$settings_words" == *s3://* || "$settings_words" == *"--env aws"* || "$settings_words" == *"--env=aws"* || "${CANDLELAKE_ENV:-}" == aws ]]; then
     fetch_jars jars-s3
     jars+="$(printf '%s,' "$here"/.jars/jars-s3/*.jar)"
+fi
+if [ "$job" = land-topic ]; then
+    fetch_jars jars-kafka
+    jars+="$(printf '%s,' "$here"/.jars/jars-kafka/*.jar)"
 fi
 
 export PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}" PYSPARK_DRIVER_PYTHON="$venv/bin/python"
@@ -41,4 +46,4 @@ exec "$venv/bin/spark-submit" \
     --properties-file "$here/conf/spark-defaults.conf" \
     --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
     --jars "${jars%,}" \
-    "$here/jobs/$job.py" "${arguments[@]:1}"
+    "$here/jobs/${job//-/_}.py" "${arguments[@]:1}"

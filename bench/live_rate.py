@@ -1,6 +1,7 @@
 """Trades a second that one collector takes from a replay exchange's streams into bronze.
 
 Run by `python -m bench.live_rate --rate 20000 --seconds 60`; the exchange is a process of its own.
+With `--kafka` it does the same once more into a topic, of a broker that it starts and stops.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import json
 import multiprocessing
 import random
 import resource
+import subprocess
 import tempfile
 import time
 import timeit
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,7 +28,7 @@ from extract.client import Client
 from extract.live.collector import Tools, collect
 from extract.live.counters import Counters
 from extract.live.filling import Filler
-from extract.live.sink import BronzeSink
+from extract.live.sink import BronzeSink, Sink
 from extract.live.venues import subscribed
 from extract.replay.busy.tape import Busy
 from extract.replay.engine import Rules
@@ -35,6 +39,7 @@ from lake.clock import SystemClock, to_millis
 from lake.objects import FolderStore
 from lake.settings import Settings, load_settings
 
+KAFKA = str(Path(__file__).parent.parent / "deploy" / "services" / "kafka.sh")
 FRAME = (
     b'{"stream":"busy000usdt@trade","data":{"e":"trade","E":1742943600003,"s":"BUSY000USDT",'
     b'"t":1000000001,"p":"87432.12","q":"0.123","T":1742943600002,"m":true,"M":true}}'
@@ -47,6 +52,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=20_000)
     parser.add_argument("--instruments", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--kafka", action="store_true", help="then into a topic too")
     asked = parser.parse_args()
     _told_readers()
     busy = Busy(instruments=asked.instruments, trades_per_second=asked.rate)
@@ -55,11 +61,37 @@ def main() -> None:
     exchange = context.Process(target=_serve, args=(busy, there), daemon=True)
     exchange.start()
     sets = [f"{name}={url}" for name, url in here.recv().items()]
-    with tempfile.TemporaryDirectory(prefix="candlelake-bench-") as folder:
-        store = FolderStore(Path(folder))
-        _told(load_settings("replay", sets, environ={}), store, busy, asked.seconds)
+    _measured(sets, busy, asked.seconds)
+    if asked.kafka:
+        with _broker() as servers:
+            print("into a topic:")
+            _measured([*sets, f"kafka.servers={servers}", "live.sink=kafka"], busy, asked.seconds)
     exchange.terminate()
     exchange.join()
+
+
+def _measured(sets: Sequence[str], busy: Busy, seconds: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="candlelake-bench-") as folder:
+        _told(load_settings("replay", sets, environ={}), FolderStore(Path(folder)), busy, seconds)
+
+
+@contextmanager
+def _broker() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="candlelake-bench-") as folder:
+        started = subprocess.run([KAFKA, "start", folder], check=True, stdout=subprocess.PIPE)
+        try:
+            yield started.stdout.decode().strip()
+        finally:
+            subprocess.run([KAFKA, "stop", folder], check=True)
+
+
+def _sink(settings: Settings, store: FolderStore, clock: SystemClock) -> Sink:
+    if settings.live.sink == "kafka":
+        # the client is no part of what collectors need
+        from extract.live.kafka_sink import KafkaSink  # noqa: PLC0415
+
+        return KafkaSink(settings.kafka, clock, region="bench", run_id="bench", patience_seconds=10)
+    return BronzeSink(store, clock, region="bench", run_id="bench", patience_seconds=10)
 
 
 def _serve(busy: Busy, there: Connection) -> None:
@@ -72,7 +104,7 @@ def _serve(busy: Busy, there: Connection) -> None:
 def _told(settings: Settings, store: FolderStore, busy: Busy, seconds: int) -> None:
     client, clock, counters = Client(settings), SystemClock(), Counters()
     streams = subscribed(settings, "binance", "spot", busy.symbols, ["trade"])
-    sink = BronzeSink(store, clock, region="bench", run_id="bench", patience_seconds=10)
+    sink = _sink(settings, store, clock)
     filler = Filler(settings, store, client, run_id="bench")
     chance = random.Random(1)  # noqa: S311 - jitter is no secret
     tools = Tools(sink, filler, clock, counters, chance)
@@ -94,7 +126,8 @@ def _told(settings: Settings, store: FolderStore, busy: Busy, seconds: int) -> N
     print(f"  {used / took:.0%} of one core, {used * 1e6 / totals.trades:.1f} µs a trade")
     lag_ms = (totals.lag_ms or 0) - ahead_ms
     print(f"  lag of the last batch at most {lag_ms} ms, by the exchange's own clock")
-    print(f"  {size / totals.trades:.0f} bytes a trade in bronze, {totals.files} files")
+    if totals.files:
+        print(f"  {size / totals.trades:.0f} bytes a trade in bronze, {totals.files} files")
     highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"memory: at most {highest >> 10} MiB")
 

@@ -1,6 +1,8 @@
 """Fetch the jars of conf/LIST.txt through Spark's own resolver and check each by its SHA-256.
 
 Called once by the front door. With --lock it writes the hashes of what it fetched into the list.
+A package marked `apart` is resolved by itself: no exclusion that names it holds there, so that it
+can stand in for a version that another package asks for.
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ def main(arguments: list[str]) -> int:
     """Fill .jars/LIST; return 1, with a line that says why, where that fails."""
     listing = HERE / "conf" / f"{arguments[0]}.txt"
     lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines()]
-    packages = [line[1] for line in lines if line[:1] == ["package"]]
+    packages = [line[1:] for line in lines if line[:1] == ["package"]]
     excludes = [line[1] for line in lines if line[:1] == ["exclude"]]
     hashes = {line[2]: line[1] for line in lines if line[:1] == ["sha256"]}
     ivy = HERE / ".cache" / "ivy" / arguments[0]
-    if not _resolve(packages, excludes, ivy):
+    if not all(
+        _resolve(group, [one for one in excludes if not _names(one, group)], ivy / str(number))
+        for number, group in enumerate(_groups(packages))
+    ):
         return 1
-    fetched = sorted((ivy / "jars").glob("*.jar"))
+    fetched = sorted(ivy.glob("*/jars/*.jar"), key=lambda jar: jar.name)
     if "--lock" in arguments:
         _lock(listing, fetched)
     elif not _verified(fetched, hashes):
@@ -37,6 +42,16 @@ def main(arguments: list[str]) -> int:
         shutil.copyfile(jar, target / jar.name)
     shutil.rmtree(ivy)
     return 0
+
+
+def _groups(packages: list[list[str]]) -> list[list[str]]:
+    """Return which packages are resolved together: all that are not marked `apart`."""
+    together = [one[0] for one in packages if one[1:] != ["apart"]]
+    return [together, *([one[0]] for one in packages if one[1:] == ["apart"])]
+
+
+def _names(exclude: str, group: list[str]) -> bool:
+    return any(package.startswith(f"{exclude}:") for package in group)
 
 
 def _resolve(packages: list[str], excludes: list[str], ivy: Path) -> bool:

@@ -71,8 +71,12 @@ def open_lake(env: str, overrides: Sequence[str]) -> Lake:
 
 
 @contextmanager
-def open_context(job: str, lake: Lake, *, writes: Sequence[Table] = ()) -> Iterator[Context]:
+def open_context(
+    job: str, lake: Lake, *, writes: Sequence[Table] = (), jars: Sequence[str] = ()
+) -> Iterator[Context]:
     """Give a job its Spark session, holding the leases of the tables that it writes.
+
+    `jars` are the groups that it needs beside those of every job.
 
     Raises:
         LeaseError: another job writes one of the tables.
@@ -84,7 +88,7 @@ def open_context(job: str, lake: Lake, *, writes: Sequence[Table] = ()) -> Itera
         def guard(table: Table) -> None:
             guards[table.name]()
 
-        spark = build_session(lake.settings, f"candlelake-{job}")
+        spark = build_session(lake.settings, f"candlelake-{job}", jars=jars)
         tables = Tables(spark, lake.store, guard)
         yield Context(lake.settings, lake.store, lake.clock, lake.run_id, spark, tables)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from extract.live.state import remove_older
 from jobs.context import Lake
-from lake.bronze import SUFFIX, parse_name, read_lines
+from lake.bronze import QUARANTINE, SUFFIX, parse_name, read_lines
 from lake.errors import BronzeError
 from lake.packs import coverage_key
 
@@ -23,7 +23,7 @@ def examine(lake: Lake) -> Iterator[str]:
     """
     files = corrupt = 0
     for key in list(lake.store.names("bronze/")):
-        if not key.endswith(SUFFIX) or key.startswith(CORRUPT):
+        if not key.endswith(SUFFIX) or key.startswith((CORRUPT, QUARANTINE)):
             continue
         files += 1
         reason = fault(lake, key)

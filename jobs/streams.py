@@ -1,9 +1,11 @@
-"""Streams that end by themselves: one query and one checkpoint a dataset, `availableNow`."""
+"""Streams: one query and one checkpoint each, that end by themselves or go on until told."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
@@ -15,7 +17,7 @@ from jobs.context import Context
 from jobs.faults import of_spark
 from jobs.options import kinds_of
 from lake.bronze import SUFFIX
-from lake.errors import BronzeError, CandlelakeError
+from lake.errors import BronzeError, CandlelakeError, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,10 @@ log = logging.getLogger(__name__)
 MAX_FILE_AGE = "36500d"
 KEPT = StorageLevel.MEMORY_AND_DISK
 Batch = Callable[[DataFrame, int], None]
+Explain = Callable[[str, Exception], CandlelakeError]
+#: How long a batch has to end where its stream is told to stop.
+LEAVE_SECONDS = 30
+LOOKS_EVERY_SECONDS = 1
 
 
 def bronze_lines(context: Context, dataset: str) -> DataFrame:
@@ -85,42 +91,24 @@ def application(context: Context, name: str) -> str:
     return f"{name}:{content.decode()}"
 
 
+def begin_anew(context: Context, name: str) -> None:
+    """Forget how far the stream is: its next start begins with a new checkpoint.
+
+    Raises:
+        StorageError: another process has done so at this moment.
+    """
+    generation = int(application(context, name).rpartition(":")[2])
+    key = f"checkpoints/{name}/generation"
+    found = context.store.read_versioned(key)
+    content = str(generation + 1).encode()
+    if found is None or not context.store.replace(key, content, version=found[1]):
+        raise StorageError("the checkpoint is being changed by another process", where=key)
+
+
 def checkpoint(context: Context, name: str) -> str:
     """Return where the stream keeps its position."""
     generation = application(context, name).rpartition(":")[2]
     return context.store.location(f"checkpoints/{name}/{generation}")
-
-
-def drain(context: Context, name: str, stream: DataFrame, process: Batch) -> None:
-    """Run the stream until all that has landed is processed.
-
-    Raises:
-        CandlelakeError: what `process` raised, as it was.
-        BronzeError: a bronze file can't be read.
-    """
-    raised: list[CandlelakeError] = []
-
-    def keep_error(batch: DataFrame, batch_id: int) -> None:
-        # Spark turns it off for streams; a batch is planned as any other query
-        batch.sparkSession.conf.set("spark.sql.adaptive.enabled", "true")
-        try:
-            process(batch, batch_id)
-        except CandlelakeError as error:
-            raised.append(error)
-            raise
-
-    query = (
-        stream.writeStream.foreachBatch(keep_error)
-        .option("checkpointLocation", checkpoint(context, name))
-        .trigger(availableNow=True)
-        .start()
-    )
-    try:
-        query.awaitTermination()
-    except (StreamingQueryException, Py4JError) as error:
-        if raised:
-            raise raised[0] from None
-        raise _explained(name, error) from error
 
 
 def _explained(name: str, error: Exception) -> CandlelakeError:
@@ -132,3 +120,101 @@ def _explained(name: str, error: Exception) -> CandlelakeError:
             hint="Run `candlelake doctor`: it moves the file to bronze/_corrupt; then run again.",
         )
     return of_spark(error, name)
+
+
+def drain(context: Context, name: str, stream: DataFrame, process: Batch) -> None:
+    """Run the stream until all that has landed is processed.
+
+    Raises:
+        CandlelakeError: what `process` raised, as it was.
+        BronzeError: a bronze file can't be read.
+    """
+    query = _Query(context, name, stream, process, _explained)
+    query.start(None)
+    query.wait(Event())
+
+
+def follow(
+    context: Context,
+    name: str,
+    stream: DataFrame,
+    process: Batch,
+    *,
+    every_seconds: float | None,
+    stopping: Event,
+    explained: Explain,
+) -> None:
+    """Run the stream until all is processed, or every so many seconds until `stopping` is set.
+
+    The batch that is under way then has LEAVE_SECONDS to end; one that takes longer comes again.
+
+    Args:
+        context: of the run.
+        name: of its checkpoint.
+        stream: what is read.
+        process: is given each batch and its number.
+        every_seconds: None where it ends by itself.
+        stopping: ends it between two batches.
+        explained: makes an error for the user of one that Spark raised.
+
+    Raises:
+        CandlelakeError: what `process` raised, as it was, or what `explained` returns.
+    """
+    query = _Query(context, name, stream, process, explained)
+    query.start(every_seconds)
+    query.wait(stopping)
+
+
+class _Query:
+    """A stream that runs, and why it has ended."""
+
+    def __init__(
+        self, context: Context, name: str, stream: DataFrame, process: Batch, explained: Explain
+    ) -> None:
+        self._name = name
+        self._process = process
+        self._explained = explained
+        self._raised: list[CandlelakeError] = []
+        self._writer = stream.writeStream.foreachBatch(self._keep_error).option(
+            "checkpointLocation", checkpoint(context, name)
+        )
+
+    def start(self, every_seconds: float | None) -> None:
+        trigger: dict[str, Any] = {"availableNow": True}
+        if every_seconds is not None:
+            trigger = {"processingTime": f"{round(every_seconds * 1000)} milliseconds"}
+        self._query = self._writer.trigger(**trigger).start()
+
+    def wait(self, stopping: Event) -> None:
+        """Wait until the stream has ended, or is told to."""
+        try:
+            while not stopping.is_set():
+                if self._query.awaitTermination(LOOKS_EVERY_SECONDS):
+                    return
+            self._leave()
+        except (StreamingQueryException, Py4JError) as error:
+            if stopping.is_set():
+                # the signal went to Spark as well: what it had not committed, the next start does
+                log.info("stopped within a batch: %s", str(error)[:300])
+                return
+            if self._raised:
+                raise self._raised[0] from None
+            raise self._explained(self._name, error) from error
+
+    def _leave(self) -> None:
+        """Stop between two batches."""
+        patience = LEAVE_SECONDS / LOOKS_EVERY_SECONDS
+        while self._query.status["isTriggerActive"] and patience > 0:
+            patience -= 1
+            if self._query.awaitTermination(LOOKS_EVERY_SECONDS):
+                return
+        self._query.stop()
+
+    def _keep_error(self, batch: DataFrame, batch_id: int) -> None:
+        # Spark turns it off for streams; a batch is planned as any other query
+        batch.sparkSession.conf.set("spark.sql.adaptive.enabled", "true")
+        try:
+            self._process(batch, batch_id)
+        except CandlelakeError as error:
+            self._raised.append(error)
+            raise

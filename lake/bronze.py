@@ -35,6 +35,8 @@ SUFFIX = ".ndjson.gz"
 LEVEL = 4
 #: A third less time than 4 on archive lines, for a fifth more bytes; their zip is kept anyway.
 QUICK_LEVEL = 1
+#: Where records of a topic lie that no dataset could be told of; no stream reads it.
+QUARANTINE = "bronze/quarantine/"
 #: What JSON writes as it is, but for the line feed: nearly all lines of the archive.
 PLAIN = bytes(set(range(0x20, 0x7F)) - set(b'"\\')) + b"\n"
 #: What file systems allow one name to have, in bytes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
@@ -18,11 +19,14 @@ CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvide
 CHECKPOINTS_IN_S3 = "org.apache.spark.internal.io.cloud.AbortableStreamBasedCheckpointFileManager"
 
 
-def build_session(settings: Settings, name: str, *, master: str = "local[*]") -> SparkSession:
+def build_session(
+    settings: Settings, name: str, *, master: str = "local[*]", jars: Sequence[str] = ()
+) -> SparkSession:
     """Return the session of this process, made with our defaults where there is none.
 
     Under spark-submit the properties are set already; a notebook or a test gets the same ones.
-    `master` counts only where spark-submit named none.
+    `master`, and the groups of `jars` beside those of every run, count only where spark-submit
+    named none.
     """
     given = _submitted()
     builder = SparkSession.builder.appName(name)
@@ -32,7 +36,7 @@ def build_session(settings: Settings, name: str, *, master: str = "local[*]") ->
     if not given.contains("spark.master"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        builder = builder.master(master).config("spark.jars", ",".join(_jars(settings)))
+        builder = builder.master(master).config("spark.jars", ",".join(_jars(settings, jars)))
     return builder.getOrCreate()
 
 
@@ -89,16 +93,16 @@ def _s3() -> dict[str, str]:
     return conf
 
 
-def _jars(settings: Settings) -> list[str]:
+def _jars(settings: Settings, more: Sequence[str]) -> list[str]:
     folder = conf_folder().parent / ".jars"
-    wanted = ["jars", "jars-s3"] if is_s3(settings.lake.root) else ["jars"]
+    wanted = ["jars", *(["jars-s3"] if is_s3(settings.lake.root) else []), *more]
     found: list[str] = []
     for group in wanted:
         jars = sorted((folder / group).glob("*.jar"))
         if not jars:
             raise SettingsError(
                 f"the jars of conf/{group}.txt are not here",
-                hint="Run ./spark-submit.sh pipeline once with the same lake.root: it gets them.",
+                hint="Run it once by ./spark-submit.sh with the same lake.root: it gets them.",
             )
         found += map(str, jars)
     return found

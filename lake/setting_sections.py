@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 BarInterval = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
 
@@ -150,6 +158,7 @@ class Minute(Section):
 class Live(Section):
     """How collectors batch, wait, change connections and look for holes (seconds, bytes, ids)."""
 
+    sink: Literal["bronze", "kafka"]
     seconds: float = Field(gt=0)
     bytes: int = Field(gt=0)
     messages: int = Field(gt=0)
@@ -165,6 +174,39 @@ class Live(Section):
     status_seconds: float = Field(gt=0)
     metrics_port: int = Field(ge=0, le=65535)
     metrics_host: str = Field(min_length=1)
+
+
+class Kafka(Section):
+    """The topic between collectors and bronze, and how its brokers are reached (seconds, records).
+
+    `password` is SASL's, `key_password` that of an encrypted `key_file`; files are PEM. They and
+    what else is secret come from the environment and are never in a file. `producer` and
+    `consumer` are handed to the two clients, under the clients' own names.
+    """
+
+    servers: str
+    topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+    username: str
+    password: SecretStr | None = None
+    ca_file: str
+    certificate_file: str
+    key_file: str
+    key_password: SecretStr | None = None
+    transaction_seconds: int = Field(ge=1, le=900)
+    records_per_batch: int = Field(ge=1)
+    interval_seconds: float = Field(gt=0)
+    producer: Mapping[str, str | int | bool] = Field(default_factory=dict)
+    consumer: Mapping[str, str | int | bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _secrets_elsewhere(self) -> Kafka:
+        """Refuse secrets among the clients' own options, which stand in files."""
+        for name in (*self.producer, *self.consumer):
+            if "password" in name or "jaas" in name or "secret" in name:
+                raise ValueError(f"{name} is a secret: set kafka.password or kafka.key_password")
+        return self
 
 
 class Status(Section):

@@ -22,6 +22,7 @@ from lake.setting_sections import (
     Exchanges,
     Extract,
     Gold,
+    Kafka,
     Lake,
     Live,
     Minute,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     workers: Workers
     minute: Minute
     live: Live
+    kafka: Kafka
     status: Status
     window: Window
     bronze: Bronze
@@ -165,7 +167,7 @@ def _put(settings: dict[str, Any], path: Sequence[str], text: str) -> None:
 
 
 def _may_be_new(path: Sequence[str], depth: int, table: Mapping[str, Any]) -> bool:
-    """A universe may name any exchange and kind, CCXT any exchange; an API key is in no file."""
+    """A universe may name any exchange and kind, CCXT any exchange; a secret is in no file."""
     if path[0] == "universe":
         return depth > 0
     if path[0] == "exchanges" and path[2:] == ["ccxt"]:
@@ -174,6 +176,8 @@ def _may_be_new(path: Sequence[str], depth: int, table: Mapping[str, Any]) -> bo
         return True
     if path[0] == "exchanges" and depth == 2 and "ccxt" in table:
         return path[2] in OtherExchange.model_fields
+    if path[0] == "kafka" and path[-1] in ("password", "key_password"):
+        return depth == 1
     return path[-1] == "api_key"
 
 

@@ -14,7 +14,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[1]
-JARS = sorted((ROOT / ".jars" / "jars").glob("*.jar"))
+#: Those of Kafka where they have been fetched: a session takes no more jars once it runs.
+JARS = [jar for group in ("jars", "jars-kafka") for jar in (ROOT / ".jars" / group).glob("*.jar")]
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",

@@ -39,20 +39,35 @@ compile() {
 # start_service FOLDER URL COMMAND...: runs the command in the background until URL answers; prints nothing.
 # Returns 1 where another server has the port, the command ended or the URL did not answer in 20 seconds.
 start_service() {
-    local folder="$1" url="$2" status=0
+    local folder="$1" url="$2"
     shift 2
-    curl --silent --max-time 2 --output /dev/null "$url" || status=$?
-    # 7 is curl's word for a refused connection: nobody listens there
-    [ "$status" -eq 7 ] || { echo "another server answers at $url" >> "$folder/log"; return 1; }
+    is_refused "$url" || { echo "another server answers at $url" >> "$folder/log"; return 1; }
     "$@" >>"$folder/log" 2>&1 </dev/null 9>&- &
     echo "$!" > "$folder/pid"
     for _ in $(seq 200); do
-        curl --silent --fail --max-time 2 --output /dev/null "$url" && return
+        answers "$url" && return
         kill -0 "$(cat "$folder/pid")" 2>/dev/null || return 1
         sleep 0.1
     done
     stop_service "$folder"
     return 1
+}
+
+# answers URL: whether its server is there; of tcp://HOST:PORT, whether anybody listens.
+answers() {
+    case "$1" in
+        tcp://*) local place="${1#tcp://}"; (exec 3<>"/dev/tcp/${place/://}") 2>/dev/null ;;
+        *) curl --silent --fail --max-time 2 --output /dev/null "$1" ;;
+    esac
+}
+
+is_refused() {
+    local status=0
+    case "$1" in
+        tcp://*) ! answers "$1" ;;
+        # 7 is curl's word for a refused connection: nobody listens there
+        *) curl --silent --max-time 2 --output /dev/null "$1" || status=$?; [ "$status" -eq 7 ] ;;
+    esac
 }
 
 is_running() {

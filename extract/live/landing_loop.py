@@ -65,7 +65,10 @@ class LandingLoop:
                     await self._intake.full.wait()
             except TimeoutError:
                 pass
-            await asyncio.shield(self._land())
+            landing = asyncio.ensure_future(self._land())
+            # where this loop is cancelled meanwhile, `finish` tells its failure
+            landing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.shield(landing)
 
     async def finish(self) -> None:
         """Land what is left, in a hurry.

@@ -6,8 +6,9 @@ import gzip
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from extract.coverage import month_start
 from extract.live.batch import Batch, Caught
@@ -23,6 +24,8 @@ _NOT_IN_TAG = re.compile(r"[^A-Za-z0-9]+")
 REGION_SHOWN = 20
 
 Room = tuple[Dataset, str, str, int]
+#: Makes a line of when a frame came, its number, `packed_as` as a field, and the frame.
+Line = Callable[[datetime, int, str, bytes], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +66,27 @@ def tag_of(stamp: Stamp) -> str:
 
 def packs_of(batch: Batch, stamp: Stamp) -> Iterator[Pack]:
     """Yield the packs of a batch; the same batch and stamp give the same bytes."""
-    for room, parts in sorted(_rooms(batch, stamp).items()):
-        yield _pack(room, parts, stamp)
+    return packs_from(batch, tag_of(stamp), lambda stream: LineMaker(stream, stamp).line)
 
 
-def _rooms(batch: Batch, stamp: Stamp) -> Mapping[Room, list[_Part]]:
+def packs_from(batch: Batch, tag: str, line_of: Callable[[Stream], Line]) -> Iterator[Pack]:
+    """Yield the packs of a batch, whatever makes their lines.
+
+    Args:
+        batch: what came of one collector.
+        tag: what tells this collector's files from those of all others.
+        line_of: gives what makes the lines of a stream; called once a stream and pack.
+    """
+    for room, parts in sorted(_rooms(batch, tag).items()):
+        yield _pack(room, parts, tag, line_of)
+
+
+def _rooms(batch: Batch, tag: str) -> Mapping[Room, list[_Part]]:
     rooms: dict[Room, list[_Part]] = defaultdict(list)
     for stream, caught in sorted(batch.caught.items(), key=_order):
         place = (stream.dataset, stream.exchange, stream.kind)
         for run in runs_of(caught):
-            part = _Part(caught, run.places, _name(stream, run, stamp), run.rows)
+            part = _Part(caught, run.places, _name(stream, run, tag), run.rows)
             rooms[*place, month_start(run.coverage.from_ms)].append(part)
         if beside := unclaimed(caught):
             month = month_start(to_millis(caught.stamps[beside[0]]))
@@ -88,8 +102,7 @@ def _order(item: tuple[Stream, Caught]) -> tuple[bool, str, str]:
     return (not stream.instrument, stream.instrument, stream.channel)
 
 
-def _name(stream: Stream, run: Run, stamp: Stamp) -> BronzeName:
-    tag = tag_of(stamp)
+def _name(stream: Stream, run: Run, tag: str) -> BronzeName:
     return BronzeName(
         stream.dataset,
         stream.exchange,
@@ -101,14 +114,14 @@ def _name(stream: Stream, run: Run, stamp: Stamp) -> BronzeName:
     )
 
 
-def _pack(room: Room, parts: Sequence[_Part], stamp: Stamp) -> Pack:
+def _pack(room: Room, parts: Sequence[_Part], tag: str, line_of: Callable[[Stream], Line]) -> Pack:
     content = gzip.compress(
-        "".join(_lines(parts, stamp)).encode("utf-8"), compresslevel=QUICK_LEVEL, mtime=0
+        "".join(_lines(parts, line_of)).encode("utf-8"), compresslevel=QUICK_LEVEL, mtime=0
     )
     sha256 = hashlib.sha256(content).hexdigest()
     held = [Held(part.name, part.rows) for part in parts if part.name is not None]
     named = pack_name(held, sha256) if held else _of_nothing(room, parts)
-    key = replace(named, tag=f"{tag_of(stamp)}-{sha256[:16]}").key
+    key = replace(named, tag=f"{tag}-{sha256[:16]}").key
     streams = list(dict.fromkeys(part.caught.stream for part in parts))
     return Pack(key, content, coverage_key(key), coverage_object(held, sha256), held, streams)
 
@@ -121,14 +134,16 @@ def _of_nothing(room: Room, parts: Sequence[_Part]) -> BronzeName:
     return BronzeName(dataset, exchange, kind, ALL_INSTRUMENTS, "live", coverage)
 
 
-def _lines(parts: Sequence[_Part], stamp: Stamp) -> Iterator[str]:
-    makers: dict[Stream, LineMaker] = {}
+def _lines(parts: Sequence[_Part], line_of: Callable[[Stream], Line]) -> Iterator[str]:
+    makers: dict[Stream, Line] = {}
     sequence = 0
     for part in parts:
         caught = part.caught
-        maker = makers.setdefault(caught.stream, LineMaker(caught.stream, stamp))
+        if caught.stream not in makers:
+            makers[caught.stream] = line_of(caught.stream)
+        line = makers[caught.stream]
         packed = packed_as(part.name.key if part.name else "")
         stamps, bodies = caught.stamps, caught.bodies
         for place in part.places:
             sequence += 1
-            yield maker.line(stamps[place], sequence, packed, bodies[place])
+            yield line(stamps[place], sequence, packed, bodies[place])

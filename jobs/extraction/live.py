@@ -8,7 +8,7 @@ import random
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from extract.live.collector import Subscribed, Tools
     from extract.live.counters import Counters, Totals
     from extract.live.resuming import Held
+    from extract.live.sink import Sink
     from extract.live.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,12 @@ Overlap = Annotated[
 Region = Annotated[
     str | None, typer.Option(help="Where this collector runs; told in names and envelopes.")
 ]
-
+SinkName = Annotated[
+    str | None,
+    typer.Option(
+        "--sink", help="bronze, the default; or kafka, from where land-topic brings it to bronze."
+    ),
+]
 MetricsPort = Annotated[
     int | None,
     typer.Option(min=0, max=65535, help="Serve /metrics for Prometheus here; 0 is off."),
@@ -63,6 +69,7 @@ def live(
     streams: Streams = None,
     lifetime: Lifetime = None,
     overlap: Overlap = None,
+    sink: SinkName = None,
     region: Region = None,
     metrics_port: MetricsPort = None,
     sets: Sets = None,
@@ -74,7 +81,8 @@ def live(
     """
     life = life_of(lifetime, overlap)
     names = _names(streams, exchange)
-    lake = open_lake(env, _placed(sets, region, metrics_port))
+    lake = open_lake(env, _placed(sets, region, metrics_port, sink))
+    to_sink = _sink(lake)
     selection = select(lake.settings, exchange=exchange, kind=kind, instruments=instruments)
     with exchanges_of(lake.settings, clock="from_first_trade") as settings:
         client = Client(settings, clock=lake.clock)
@@ -88,7 +96,7 @@ def live(
                 "no stream is selected", hint="Name --exchange, --kind, --instruments."
             )
         held = _held(lake, settings, subscribed)
-        tools = _tools(lake, settings, client)
+        tools = _tools(lake, settings, client, to_sink)
         with _observable(lake, settings, tools.counters):
             totals, interrupted = asyncio.run(_collect(settings, subscribed, held, tools, life))
     typer.echo(str(totals))
@@ -111,7 +119,7 @@ def life_of(lifetime: str | None, overlap: str | None) -> int | None:
 
 
 def _placed(
-    sets: Sequence[str] | None, region: str | None, metrics_port: int | None
+    sets: Sequence[str] | None, region: str | None, metrics_port: int | None, sink: str | None
 ) -> Sequence[str]:
     """Return the settings that options stand for, after those that are set by name."""
     placed = [*(sets or ())]
@@ -119,6 +127,8 @@ def _placed(
         placed.append(f"lake.region={region}")
     if metrics_port is not None:
         placed.append(f"live.metrics_port={metrics_port}")
+    if sink:
+        placed.append(f"live.sink={sink}")
     return placed
 
 
@@ -218,19 +228,39 @@ async def _collect(
     return totals, signal.SIGINT in caught
 
 
-def _tools(lake: Lake, settings: Settings, client: Client) -> Tools:
+def _tools(lake: Lake, settings: Settings, client: Client, sink: Sink) -> Tools:
     from extract.live.collector import Tools  # noqa: PLC0415 - as above
     from extract.live.counters import Counters  # noqa: PLC0415
     from extract.live.filling import Filler  # noqa: PLC0415
-    from extract.live.sink import BronzeSink  # noqa: PLC0415
 
-    sink = BronzeSink(
-        lake.store,
-        lake.clock,
-        region=settings.lake.region,
-        run_id=lake.run_id,
-        patience_seconds=settings.live.store_patience_seconds,
-    )
     filler = Filler(settings, lake.store, client, run_id=lake.run_id)
     chance = random.Random()  # noqa: S311 - jitter is no secret
     return Tools(sink, filler, lake.clock, Counters(), chance)
+
+
+def _sink(lake: Lake) -> Sink:
+    """Return where batches go, as the settings say.
+
+    Raises:
+        UsageError: the client of Kafka is not installed.
+        SettingsError: the settings don't say how its brokers are reached.
+    """
+    live = lake.settings.live
+    named: dict[str, Any] = {
+        "region": lake.settings.lake.region,
+        "run_id": lake.run_id,
+        "patience_seconds": live.store_patience_seconds,
+    }
+    if live.sink == "bronze":
+        from extract.live.sink import BronzeSink  # noqa: PLC0415 - as above
+
+        return BronzeSink(lake.store, lake.clock, **named)
+    try:
+        from extract.live.kafka_sink import KafkaSink  # noqa: PLC0415 - only where it is wanted
+    except ImportError as error:
+        raise UsageError(
+            "the client of Kafka is not installed",
+            where=str(error),
+            hint="Install the package confluent-kafka, or the group kafka of pyproject.toml.",
+        ) from error
+    return KafkaSink(lake.settings.kafka, lake.clock, **named)

@@ -20,7 +20,11 @@ OF_KRAKEN = (
     "--start 2026-11-21T00:00:00Z --end 2026-11-21T06:00:00Z --set exchanges.kraken.ccxt=kraken"
     " --set universe.kraken.spot=BTC/USD"
 )
+NEEDS_A_BROKER = "kafka.servers"
 NOT_RUN = {
+    "candlelake extract live --exchange binance --kind spot --instruments BTCUSDT --streams trade"
+    " --lifetime 10s --sink kafka --set kafka.servers=127.0.0.1:9092": NEEDS_A_BROKER,
+    "./spark-submit.sh land-topic --set kafka.servers=127.0.0.1:9092": NEEDS_A_BROKER,
     "./run-tests.sh": RUNS_THIS_VERY_TEST,
     "./spark-submit.sh pipeline --env local --exchange binance --kind spot --instruments BTCUSDT"
     " --start 2024-08-09T00:00:00Z --end 2024-08-09T00:10:00Z": NEEDS_THE_REAL_EXCHANGE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -151,6 +152,8 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path) -> None:
         ({"streams": "trade"}, "--streams needs --exchange beside it"),
         ({"exchange": "binance", "kind": "spot", "streams": "depth"}, "no stream 'depth'"),
         ({"exchange": "binance", "kind": "option"}, "--kind is one of"),
+        ({"sink": "paper"}, r"setting 'live\.sink'"),
+        ({"sink": "kafka"}, "names no broker"),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_named(
@@ -158,6 +161,20 @@ def test_an_option_that_cannot_be_meant_is_named(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         collect_live(**options, sets=[f"lake.root={tmp_path}"])  # type: ignore[arg-type]  # words alone
+
+
+def test_without_its_client_the_topic_is_refused_and_bronze_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    monkeypatch.delitem(sys.modules, "extract.live.kafka_sink", raising=False)
+    sets = [f"lake.root={tmp_path}", "kafka.servers=127.0.0.1:1"]
+
+    with pytest.raises(UsageError, match="the client of Kafka is not installed"):
+        collect_live(sink="kafka", sets=sets)
+    # nothing of the client is asked for: the next fault is another
+    with pytest.raises(UsageError, match="no stream 'depth'"):
+        collect_live(exchange="binance", kind="spot", streams="depth", sets=sets)
 
 
 def test_a_life_is_its_time_and_the_overlap() -> None:

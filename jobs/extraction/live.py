@@ -38,6 +38,10 @@ Streams = Annotated[
         help="Binance: trade, aggTrade, kline_1m; Deribit: trades, chart, index. Parted by commas."
     ),
 ]
+Vendor = Annotated[
+    str,
+    typer.Option(help="Who connects: native, or ccxt for ccxt.pro; the frames are the same."),
+]
 Lifetime = Annotated[
     str | None, typer.Option(help="How long until the next collector starts: 1h; else for ever.")
 ]
@@ -61,6 +65,7 @@ def live(
     kind: Kind = None,
     instruments: Instruments = None,
     streams: Streams = None,
+    vendor: Vendor = "native",
     lifetime: Lifetime = None,
     overlap: Overlap = None,
     region: Region = None,
@@ -73,7 +78,7 @@ def live(
     --streams trade --lifetime 10s
     """
     life = life_of(lifetime, overlap)
-    names = _names(streams, exchange)
+    names, chosen = _names(streams, exchange), _vendor(vendor)
     lake = open_lake(env, _placed(sets, region, metrics_port))
     selection = select(lake.settings, exchange=exchange, kind=kind, instruments=instruments)
     with exchanges_of(lake.settings, clock="from_first_trade") as settings:
@@ -81,7 +86,7 @@ def live(
         subscribed = [
             one
             for segment in selection.segments
-            if (one := _subscribed(lake, settings, client, segment, names))
+            if (one := _subscribed(lake, settings, client, segment, names, vendor=chosen))
         ]
         if not subscribed:
             raise UsageError(
@@ -154,8 +159,20 @@ def _names(streams: str | None, exchange: str | None) -> tuple[str, ...]:
     return names
 
 
+def _vendor(name: str) -> str:
+    from extract.live.venues import known_vendor  # noqa: PLC0415 - as below
+
+    return known_vendor(name)
+
+
 def _subscribed(
-    lake: Lake, settings: Settings, client: Client, segment: Segment, wanted: Sequence[str]
+    lake: Lake,
+    settings: Settings,
+    client: Client,
+    segment: Segment,
+    wanted: Sequence[str],
+    *,
+    vendor: str,
 ) -> Subscribed | None:
     """Return what is wanted of a segment; its instruments land on the way."""
     # aiohttp only where something is collected
@@ -170,7 +187,13 @@ def _subscribed(
         return None
     bodies = [answer.body for answer in snapshot.answers]
     return subscribed(
-        settings, segment.exchange, segment.kind, chosen.instruments, wanted, discovered=bodies
+        settings,
+        segment.exchange,
+        segment.kind,
+        chosen.instruments,
+        wanted,
+        discovered=bodies,
+        vendor=vendor,
     )
 
 

@@ -101,8 +101,7 @@ def _sustain(collector: BusyCollector, seconds: float) -> None:
     print(totals)
     print(f"  {rate:,.0f} trades a second, {seconds:.0f} s; {totals.reconnects} reconnects")
     print(f"  {share:.0%} of one core, {share / rate * 1e6:.1f} µs a trade")
-    lag_ms = (totals.lag_ms or 0) - collector.ahead_ms
-    print(f"  lag of the last batch at most {lag_ms} ms, by the exchange's own clock")
+    print(f"  lag of the last batch at most {_late_ms(collector)} ms, by the exchange's own clock")
     print(f"  {size / totals.trades:.0f} bytes a trade in bronze, {totals.files} files")
     print(f"memory: at most {highest >> 10} MiB")
 
@@ -114,6 +113,12 @@ def _tell_minute(number: int, before: Look, now: Look) -> None:
         f" second, holes open {now.totals.holes_open}",
         flush=True,
     )
+
+
+def _late_ms(collector: BusyCollector) -> int | None:
+    """Return how far bronze was behind the exchange at the last batch, None before the first."""
+    lag_ms = collector.counters.totals().lag_ms
+    return None if lag_ms is None else lag_ms - collector.ahead_ms
 
 
 def _between(before: Look, now: Look) -> tuple[float, float]:
@@ -206,7 +211,7 @@ def _failure(collector: BusyCollector, seconds: float) -> str:
         f"only {rate:,.0f} came": rate < SHARE * sent,
         f"{totals.holes_opened} holes": totals.holes_opened > 0,
         f"{totals.reconnects} reconnects": totals.reconnects > 0,
-        f"bronze was {late_ms} ms behind": late_ms > LATE_MS,
+        f"bronze was {late_ms} ms behind": (late_ms or 0) > LATE_MS,
     }
     return ", ".join(words for words, is_so in found.items() if is_so)
 

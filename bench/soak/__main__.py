@@ -41,9 +41,12 @@ def main() -> int:
             with opened(given.storage, folder) as storage:
                 plan = draw(given.minutes, given.seed)
                 report = Soak(storage, plan, folder / "log").run()
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - one line for whatever it was
+        except KeyboardInterrupt:
+            print(f"soak failed: it was told to stop{_kept(folder)}", file=sys.stderr)
+            return 130
+        except Exception as error:  # noqa: BLE001 - one line for whatever it was
             print(f"soak failed: {type(error).__name__}: {error}{_kept(folder)}", file=sys.stderr)
-            return 130 if isinstance(error, KeyboardInterrupt) else 1
+            return 1
         print(told(report, seconds=time.monotonic() - began))
         if not report.is_sound:
             print(f"soak failed: silver is not the recording{_kept(folder)}", file=sys.stderr)

@@ -35,7 +35,7 @@ DISCONNECTS = 10_000
 LAST_SECONDS = 15
 ENDS_WITHIN_SECONDS = 120
 STOPS_WITHIN_SECONDS = 300
-LAST_PASS_SECONDS = 900
+LAST_PASS_SECONDS = 1800
 #: A process that the storage has ended is started again after so long, so often at most.
 AGAIN_SECONDS = 1.0
 RESTARTS = 50

@@ -11,7 +11,7 @@ from bench.soak.running import Soak
 from bench.soak.storage import opened
 from tests.s3.real_server import require, service
 
-pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.spark, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.spark, pytest.mark.timeout(3600)]
 
 
 def test_whatever_fails_silver_is_the_recording_trade_for_trade(tmp_path: Path) -> None:

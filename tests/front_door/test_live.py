@@ -121,11 +121,12 @@ def test_what_a_kill_has_lost_is_fetched_by_the_next_start(tmp_path: Path) -> No
 
 
 def test_two_regions_feed_one_lake_and_lose_nothing(tmp_path: Path) -> None:
+    """One connects by itself, the other through CCXT."""
     with live(RECORDED, speed=5) as exchange:
         options = [*of_lake(exchange, tmp_path), "--lifetime", "4s"]
         with (
             running(*TRADES, *options, "--region", "eu") as eu,
-            running(*TRADES, *options, "--region", "us") as us,
+            running(*TRADES, *options, "--region", "us", "--vendor", "ccxt") as us,
         ):
             told = [process.communicate(timeout=60) for process in (eu, us)]
 
@@ -151,6 +152,17 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path) -> None:
         ({"streams": "trade"}, "--streams needs --exchange beside it"),
         ({"exchange": "binance", "kind": "spot", "streams": "depth"}, "no stream 'depth'"),
         ({"exchange": "binance", "kind": "option"}, "--kind is one of"),
+        ({"vendor": "tardis"}, "no vendor 'tardis'"),
+        (
+            {
+                "exchange": "deribit",
+                "kind": "future",
+                "instruments": "BTC-PERPETUAL",
+                "streams": "index",
+                "vendor": "ccxt",
+            },
+            "ccxt.pro has no stream 'index' of deribit",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_named(

@@ -14,7 +14,8 @@ LIVES = 6
 #: How long two collectors of a region run side by side, at least.
 OVERLAP_SECONDS = 4
 FROZEN_SECONDS = 2.0
-#: Of a soak so long troubles come every few seconds; of a longer one as often in all.
+#: Of a soak so long troubles come every few seconds; of a longer one as often in all. The pipeline
+#: is killed once in so long.
 CLOSE_SECONDS = 300.0
 
 Fate = Literal["lives", "killed", "frozen"]
@@ -67,7 +68,8 @@ def draw(minutes: float, seed: int) -> Plan:
     seconds = minutes * 60
     whole = seconds + LEAD_SECONDS
     lives = [*_first_region(whole, chance), *_second_region(whole, chance)]
-    kills = (seconds * chance.uniform(0.4, 0.6),)
+    often = max(1, round(seconds / CLOSE_SECONDS))
+    kills = tuple(seconds * (n + chance.uniform(0.4, 0.6)) / often for n in range(often))
     troubles = tuple(_troubles(seconds, chance))
     return Plan(seconds, tuple(lives), troubles, kills, chance.randrange(1000))
 

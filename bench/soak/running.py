@@ -6,13 +6,14 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from bench.soak.comparison import INSTRUMENTS, Report, compare, seconds_told
+from bench.soak.gold import BEGIN, RECORDED_SECONDS, seconds_late
 from bench.soak.plan import FROZEN_SECONDS, LEAD_SECONDS, REGIONS, Life, Plan
 from bench.soak.processes import Process, Processes, SoakError, kill
 from bench.soak.storage import Storage
@@ -24,9 +25,6 @@ from jobs.status import pipeline_state
 from lake.errors import StorageError
 from lake.objects import FolderStore
 
-#: When the recorded trades begin, and how long they last.
-BEGIN = datetime(2025, 3, 25, 23, 7, tzinfo=UTC)
-RECORDED_SECONDS = 185
 #: What a collector is told: small batches, and a hole is asked for soon.
 LIVE = ("live.seconds=2", "live.hole_seconds=0.5", "live.quiet_seconds=5")
 COLLECT = ("extract", "live", "--exchange", "binance", "--kind", "spot", "--streams", "trade")
@@ -255,17 +253,9 @@ class Soak:
         while not self._over.wait(0.5):
             with suppress(StorageError, ValueError):
                 if (state := pipeline_state.last(store)) is not None:
-                    self._note(state)
-
-    def _note(self, state: pipeline_state.PipelineState) -> None:
-        for mark in state.marks:
-            for minute in _minutes():
-                reached = minute.timestamp() * 1000 <= mark.complete_until_ms
-                if mark.table_name == "gold.ohlcv" and reached:
-                    seconds = float((minute - BEGIN).total_seconds()) / float(self._speed)
-                    ended = self._clock_began + timedelta(seconds=seconds + LEAD_SECONDS)
-                    late = (state.ended - ended).total_seconds()
-                    self._lateness.setdefault((mark.instrument, minute), late)
+                    late = seconds_late(state, self._clock_began, self._speed)
+                    # a minute is late once: by the first pass that has it
+                    self._lateness = {**late, **self._lateness}
 
     def _count_streams(self, exchange: ReplayExchange) -> None:
         left = [one for one in exchange.faults_left() if one["kind"] == "random_disconnect"]
@@ -276,11 +266,6 @@ class Soak:
         with self._lock:
             events = self._report.events
             events[event] = round(events.get(event, 0) + more, 1)
-
-
-def _minutes() -> Sequence[datetime]:
-    """Return the ends of the minutes that the recording has whole."""
-    return [BEGIN + timedelta(minutes=n) for n in range(1, RECORDED_SECONDS // 60 + 1)]
 
 
 def told(report: Report, *, seconds: float) -> str:

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import requests
 
+from bench.soak.gold import seconds_late
 from bench.soak.plan import OVERLAP_SECONDS, Trouble, draw
 from bench.soak.storage import opened
+from jobs.status.pipeline_state import Mark, PipelineState
 from tests.s3.real_server import require, service
+
+
+def test_gold_is_late_by_our_clock_from_the_minutes_end_at_the_exchange() -> None:
+    began = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+    until_ms = 1742944080000  # 2025-03-25T23:08Z, a minute after the first trade
+    state = PipelineState(
+        run_id="run",
+        pass_began="2026-05-01T12:02:20Z",
+        pass_ended="2026-05-01T12:02:30Z",
+        marks=(
+            Mark("binance", "spot", "BTCUSDT", "gold.ohlcv", until_ms),
+            Mark("binance", "spot", "ETHUSDT", "gold.ohlcv", until_ms - 60_000),
+            Mark("binance", "spot", "SOLUSDT", "silver.trades", until_ms),
+        ),
+        open_holes=(),
+    )
+
+    # at half the speed the minute takes 120 s, behind 20 s before the first trade
+    minute = datetime(2025, 3, 25, 23, 8, tzinfo=UTC)
+    assert seconds_late(state, began, Decimal("0.5")) == {("BTCUSDT", minute): 10.0}
 
 
 def test_a_seed_draws_the_same_plan_and_another_seed_another() -> None:

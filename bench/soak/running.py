@@ -203,9 +203,9 @@ class Soak:
         try:
             for trouble in self._plan.troubles:
                 self._until(trouble.begins)
-                self._count(f"storage {trouble.kind}")
-                self._count(f"seconds of storage {trouble.kind}", trouble.seconds)
-                self._storage.begin(trouble)
+                if self._storage.begin(trouble):
+                    self._count(f"storage {trouble.kind}")
+                    self._count(f"seconds of storage {trouble.kind}", trouble.seconds)
                 self._until(trouble.begins + trouble.seconds)
                 self._storage.end()
         finally:

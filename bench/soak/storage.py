@@ -37,8 +37,8 @@ class Storage(Protocol):
     def files(self) -> Path:
         """Where the objects lie as files."""
 
-    def begin(self, trouble: Trouble) -> None:
-        """Be slow, frozen or away from now on."""
+    def begin(self, trouble: Trouble) -> bool:
+        """Be slow, frozen or away from now on; False where it can't be."""
 
     def end(self) -> None:
         """Be well again."""
@@ -60,8 +60,10 @@ class Folder:
         """What a process needs to open the lake."""
         return {}
 
-    def begin(self, trouble: Trouble) -> None:
-        """Do nothing."""
+    def begin(self, trouble: Trouble) -> bool:
+        """Do nothing: False."""
+        del trouble
+        return False
 
     def end(self) -> None:
         """Do nothing."""
@@ -96,7 +98,7 @@ class Server:
         """Where the objects lie as files."""
         return self.folder / "data" / BUCKET / "lake"
 
-    def begin(self, trouble: Trouble) -> None:
+    def begin(self, trouble: Trouble) -> bool:
         """Be slow, frozen or away from now on."""
         if trouble.kind == "slow":
             self.throttle.slow(trouble.latency_seconds, trouble.bytes_per_second)
@@ -104,6 +106,7 @@ class Server:
             self.throttle.cut()
         else:
             self._signal(signal.SIGSTOP)
+        return True
 
     def end(self) -> None:
         """Be well again."""

@@ -83,7 +83,9 @@ class CcxtConnection:
     async def _ask(self, watching: list[asyncio.Task[None]]) -> None:
         while True:
             part = await self._subscribing.to_ask.get()
-            watching.append(asyncio.create_task(self._watch(part)))
+            task = asyncio.create_task(self._watch(part))
+            task.add_done_callback(self._watched)
+            watching.append(task)
 
     async def _watch(self, streams: Sequence[Stream]) -> None:
         end, why = End.LOST, "it has closed the connection"
@@ -93,10 +95,14 @@ class CcxtConnection:
             end, why = End.STALE, str(group.exceptions[0])
         except* FAULTS as group:
             why = str(group.exceptions[0])
-        finally:
-            if not self._ended.done():
-                log.warning("CCXT: %s: %s", self._venue.url, why)
-                self._ended.set_result(end)
+        if not self._ended.done():
+            log.warning("CCXT: %s: %s", self._venue.url, why)
+            self._ended.set_result(end)
+
+    def _watched(self, task: asyncio.Task[None]) -> None:
+        """Let what is no fault of a network end the collector."""
+        if not task.cancelled() and (error := task.exception()) and not self._ended.done():
+            self._ended.set_exception(error)
 
     def _asked(self, number: int, channels: Sequence[str]) -> None:
         self._subscribing.asked(number, [self._by_channel[name] for name in channels])

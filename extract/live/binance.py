@@ -48,9 +48,19 @@ def streams_of(
     url = f"{segment(settings, kind).ws_url}/stream"
     return [
         _stream(url, kind, instrument, name)
-        for name in wanted or DEFAULTS[kind]
+        for name in wanted or defaults(settings, kind)
         for instrument in instruments
     ]
+
+
+def defaults(settings: Settings, kind: str) -> Sequence[str]:
+    """Return the streams that are taken by default.
+
+    Raises:
+        UsageError: Binance has no such kind.
+    """
+    segment(settings, kind)
+    return DEFAULTS[kind]
 
 
 def _stream(url: str, kind: str, instrument: str, name: str) -> Stream:

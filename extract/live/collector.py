@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from extract.live.connecting import Connect, Connected
 from extract.live.connection import Connection
 from extract.live.counters import Counters, Totals
 from extract.live.feed import Feed
@@ -38,10 +39,11 @@ LAST_ANSWERS_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """A venue and what is wanted of it."""
+    """A venue, what is wanted of it, and who connects to it: we ourselves, or a library."""
 
     venue: Venue
     streams: Sequence[Stream]
+    connect: Connect = Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +169,11 @@ class _Collector:
     def _feeds_of(self, one: Subscribed) -> list[Feed]:
         size = one.venue.limits.streams
         return [
-            self._feed(one.venue, one.streams[n : n + size])
-            for n in range(0, len(one.streams), size)
+            self._feed(one, one.streams[n : n + size]) for n in range(0, len(one.streams), size)
         ]
 
-    def _feed(self, venue: Venue, streams: Sequence[Stream]) -> Feed:
-        limits = venue.limits
+    def _feed(self, one: Subscribed, streams: Sequence[Stream]) -> Feed:
+        venue, limits = one.venue, one.venue.limits
         connects = self._connects.setdefault(
             venue.url, Turns(limits.connects, limits.connects_seconds)
         )
@@ -180,8 +181,8 @@ class _Collector:
         if limits.counts_by_address:
             turns = self._turns.setdefault(venue.url, turns)
 
-        def connect() -> Connection:
-            return Connection(
+        def connect() -> Connected:
+            return one.connect(
                 self._session,
                 self._settings,
                 venue,

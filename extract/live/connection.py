@@ -6,15 +6,15 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from enum import Enum
-from typing import Any, TypeAlias
 
 import aiohttp
 
+from extract.live.connecting import CLOSE_SECONDS, LOST, End, Socket, close
 from extract.live.counters import Counters
 from extract.live.intake import Intake
 from extract.live.pacing import Turns
 from extract.live.stream import Said, Stream
+from extract.live.subscribing import Subscribing
 from extract.live.venue import Venue
 from lake.settings import Settings
 
@@ -24,18 +24,6 @@ log = logging.getLogger(__name__)
 FRAMES_AT_A_TIME = 256
 #: No frame of ours is larger; a larger one ends the connection.
 LARGEST_FRAME_BYTES = 32 << 20
-#: How long a farewell may take.
-CLOSE_SECONDS = 0.5
-Socket: TypeAlias = aiohttp.ClientWebSocketResponse[Any]
-LOST = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
-
-
-class End(Enum):
-    """Why a connection has ended."""
-
-    LOST = "lost"
-    STALE = "stale"
-    CLOSED = "closed by the exchange"
 
 
 class Connection:
@@ -66,17 +54,14 @@ class Connection:
         counters: Counters,
         turns: Turns,
     ) -> None:
-        self.subscribed = asyncio.Event()
         self.leaving = asyncio.Event()
         self._session = session
         self._settings = settings
         self._venue = venue
-        self._streams = streams
         self._intake = intake
-        self._counters = counters
         self._turns = turns
-        self._asked: dict[int, Sequence[Stream]] = {}
-        self._to_ask: asyncio.Queue[Sequence[Stream]] = asyncio.Queue()
+        self._subscribing = Subscribing(venue, streams, counters)
+        self.subscribed = self._subscribing.done
         self._number = 0
         self._heard_seconds = 0.0
         self._end: End | None = None
@@ -98,7 +83,7 @@ class Connection:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-            await _closed(socket)
+            await close(socket)
 
     async def _connected(self) -> Socket:
         async with asyncio.timeout(self._settings.extract.connect_timeout_seconds):
@@ -140,36 +125,17 @@ class Connection:
             log.info("%s will close a connection: the next one is opened", self._venue.url)
             self.leaving.set()
         elif said.kind == "answer":
-            self._answered(said)
-
-    def _answered(self, said: Said) -> None:
-        asked = self._asked.pop(said.number, ())
-        granted = said.granted
-        refused = [one for one in asked if granted is not None and one.channel not in granted]
-        if said.error and len(refused) > 1:
-            # one of them spoils the message: each half is asked for again
-            middle = len(refused) // 2
-            self._to_ask.put_nowait(refused[:middle])
-            self._to_ask.put_nowait(refused[middle:])
-        else:
-            for stream in refused:
-                self._counters.of(stream).refused = True
-                log.error("%s refuses %s: %s", self._venue.url, stream.channel, said.error or "-")
-        if not self._asked and self._to_ask.empty():
-            self.subscribed.set()
+            self._subscribing.answered(said)
 
     async def _subscribe(self, socket: Socket) -> None:
-        size = self._venue.limits.channels
-        for n in range(0, len(self._streams), size):
-            self._to_ask.put_nowait(self._streams[n : n + size])
         with suppress(*LOST):
             for text in self._venue.greeting():
                 await self._turns.take()
                 await socket.send_str(text)
             while True:
-                part = await self._to_ask.get()
+                part = await self._subscribing.to_ask.get()
                 self._number += 1
-                self._asked[self._number] = part
+                self._subscribing.asked(self._number, part)
                 await self._turns.take()
                 await socket.send_str(self._venue.subscription(self._number, part))
 
@@ -185,18 +151,11 @@ class Connection:
                 self._heard_seconds = now()
             elif silent_seconds >= stale_seconds:
                 self._end = End.STALE
-                await _closed(socket)
+                await close(socket)
                 return
             elif silent_seconds >= stale_seconds / 2:
                 with suppress(*LOST):
                     await socket.ping()
-
-
-async def _closed(socket: Socket) -> None:
-    """Say farewell; a peer that goes on sending has its connection dropped soon."""
-    with suppress(*LOST):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await socket.close()
 
 
 def _end_of(message: aiohttp.WSMessage) -> End:

@@ -69,11 +69,16 @@ class Totals:
     files: int
     lag_ms: int | None
 
+    @property
+    def holes_open(self) -> int:
+        """Holes that are neither filled nor given up."""
+        return self.holes_opened - self.holes_closed - self.holes_lost
+
     def __str__(self) -> str:
-        open_now = self.holes_opened - self.holes_closed - self.holes_lost
+        holes = f"holes_closed={self.holes_closed} holes_open={self.holes_open}"
         words = [
             f"messages={self.messages:,} trades={self.trades:,} files={self.files}",
-            f"holes_closed={self.holes_closed} holes_open={open_now} holes_lost={self.holes_lost}",
+            f"{holes} holes_lost={self.holes_lost}",
         ]
         words += [f"{name}={n}" for name, n in self._troubles() if n]
         return " ".join(words)

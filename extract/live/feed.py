@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from extract.live.connection import Connection
+from extract.live.connecting import Connected
 from extract.live.counters import Counters
 from extract.live.pacing import BackOff, Turns
 from extract.live.stream import Stream
@@ -34,7 +34,7 @@ class Feed:
     def __init__(
         self,
         streams: Sequence[Stream],
-        connect: Callable[[], Connection],
+        connect: Callable[[], Connected],
         settings: Live,
         *,
         connects: Turns,
@@ -47,7 +47,7 @@ class Feed:
         self._connects = connects
         self._back_off = back_off
         self._counters = counters
-        self._current: Connection | None = None
+        self._current: Connected | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
     def renew(self) -> None:
@@ -83,7 +83,7 @@ class Feed:
             for stream in self.streams:
                 self._counters.of(stream).reconnects += 1
 
-    async def _lives_on(self, connection: Connection, task: asyncio.Task[object]) -> bool:
+    async def _lives_on(self, connection: Connected, task: asyncio.Task[object]) -> bool:
         """Wait until a connection has ended, or is to be changed though it lives: then True."""
         began = asyncio.get_running_loop().time()
         leaving = asyncio.create_task(connection.leaving.wait())
@@ -99,7 +99,7 @@ class Feed:
             self._back_off.succeeded()
         return not task.done()
 
-    async def _retire(self, old: asyncio.Task[object], successor: Connection) -> None:
+    async def _retire(self, old: asyncio.Task[object], successor: Connected) -> None:
         """Close the old connection when the next one has subscribed and both have run a while."""
         try:
             async with asyncio.timeout(RETIRES_AFTER * self._settings.stale_seconds):

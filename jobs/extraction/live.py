@@ -39,6 +39,10 @@ Streams = Annotated[
         help="Binance: trade, aggTrade, kline_1m; Deribit: trades, chart, index. Parted by commas."
     ),
 ]
+Vendor = Annotated[
+    str,
+    typer.Option(help="Who connects: native, or ccxt for ccxt.pro; the frames are the same."),
+]
 Lifetime = Annotated[
     str | None, typer.Option(help="How long until the next collector starts: 1h; else for ever.")
 ]
@@ -67,6 +71,7 @@ def live(
     kind: Kind = None,
     instruments: Instruments = None,
     streams: Streams = None,
+    vendor: Vendor = "native",
     lifetime: Lifetime = None,
     overlap: Overlap = None,
     sink: SinkName = None,
@@ -80,7 +85,7 @@ def live(
     --streams trade --lifetime 10s
     """
     life = life_of(lifetime, overlap)
-    names = _names(streams, exchange)
+    names, chosen = _names(streams, exchange), _vendor(vendor)
     lake = open_lake(env, _placed(sets, region, metrics_port, sink))
     to_sink = _sink(lake)
     selection = select(lake.settings, exchange=exchange, kind=kind, instruments=instruments)
@@ -89,7 +94,7 @@ def live(
         subscribed = [
             one
             for segment in selection.segments
-            if (one := _subscribed(lake, settings, client, segment, names))
+            if (one := _subscribed(lake, settings, client, segment, names, vendor=chosen))
         ]
         if not subscribed:
             raise UsageError(
@@ -164,8 +169,20 @@ def _names(streams: str | None, exchange: str | None) -> tuple[str, ...]:
     return names
 
 
+def _vendor(name: str) -> str:
+    from extract.live.venues import known_vendor  # noqa: PLC0415 - as below
+
+    return known_vendor(name)
+
+
 def _subscribed(
-    lake: Lake, settings: Settings, client: Client, segment: Segment, wanted: Sequence[str]
+    lake: Lake,
+    settings: Settings,
+    client: Client,
+    segment: Segment,
+    wanted: Sequence[str],
+    *,
+    vendor: str,
 ) -> Subscribed | None:
     """Return what is wanted of a segment; its instruments land on the way."""
     # aiohttp only where something is collected
@@ -180,7 +197,13 @@ def _subscribed(
         return None
     bodies = [answer.body for answer in snapshot.answers]
     return subscribed(
-        settings, segment.exchange, segment.kind, chosen.instruments, wanted, discovered=bodies
+        settings,
+        segment.exchange,
+        segment.kind,
+        chosen.instruments,
+        wanted,
+        discovered=bodies,
+        vendor=vendor,
     )
 
 

@@ -122,11 +122,12 @@ def test_what_a_kill_has_lost_is_fetched_by_the_next_start(tmp_path: Path) -> No
 
 
 def test_two_regions_feed_one_lake_and_lose_nothing(tmp_path: Path) -> None:
+    """One connects by itself, the other through CCXT."""
     with live(RECORDED, speed=5) as exchange:
         options = [*of_lake(exchange, tmp_path), "--lifetime", "4s"]
         with (
             running(*TRADES, *options, "--region", "eu") as eu,
-            running(*TRADES, *options, "--region", "us") as us,
+            running(*TRADES, *options, "--region", "us", "--vendor", "ccxt") as us,
         ):
             told = [process.communicate(timeout=60) for process in (eu, us)]
 
@@ -154,6 +155,17 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path) -> None:
         ({"exchange": "binance", "kind": "option"}, "--kind is one of"),
         ({"sink": "paper"}, r"setting 'live\.sink'"),
         ({"sink": "kafka"}, "names no broker"),
+        ({"vendor": "tardis"}, "no vendor 'tardis'"),
+        (
+            {
+                "exchange": "deribit",
+                "kind": "future",
+                "instruments": "BTC-PERPETUAL",
+                "streams": "index",
+                "vendor": "ccxt",
+            },
+            "ccxt.pro has no stream 'index' of deribit",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_named(

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def collected(open_lake: OpenLake) -> Context:
-    """A lake that two collectors fed, one after the other, through drops, losses and a hole."""
+    """A lake that two collectors fed through drops, losses and a hole: ours, then CCXT's."""
     context = open_lake("bronze.quarantine_rows=1000")
     with live("2025-03-25T23:07:40Z", speed=10) as exchange:
         exchange.order(Fault("dropped_message", after=40, times=5, path="btcusdt@trade"))
@@ -41,9 +41,10 @@ def collected(open_lake: OpenLake) -> Context:
             run_id="r",
             clock=SystemClock(),
         )
-        for run in ("run-1", "run-2"):
+        for run, vendor in (("run-1", "native"), ("run-2", "ccxt")):
+            streams = ("trade", "kline_1m")
             collector = Collector(
-                settings, context.store, streams=("trade", "kline_1m"), run_id=run
+                settings, context.store, streams=streams, run_id=run, vendor=vendor
             )
             collector.collect(
                 lambda now: now.trades >= 400 and now.holes_opened == now.holes_closed

@@ -40,6 +40,7 @@ class Collector:
     streams: Sequence[str] = ("trade",)
     run_id: str = "run-1"
     region: str = "here"
+    vendor: str = "native"
     counters: Counters = field(default_factory=Counters)
 
     def collect(
@@ -53,7 +54,14 @@ class Collector:
         """Collect until the totals say so; fails after WAIT_SECONDS."""
         hosts = Hosts()
         chosen = [
-            subscribed(self.settings, self.exchange, self.kind, self.instruments, self.streams)
+            subscribed(
+                self.settings,
+                self.exchange,
+                self.kind,
+                self.instruments,
+                self.streams,
+                vendor=self.vendor,
+            )
         ]
         try:
             tools = self._tools(

@@ -120,6 +120,7 @@ class SmallExchange:
         self._stop = asyncio.Event()
         app = web.Application()
         app.router.add_get("/stream", self._stream)
+        app.router.add_get("/ws/{number}", self._stream)
         app.router.add_get("/api/v3/{name}", self._rest)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()

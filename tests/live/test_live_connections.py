@@ -6,6 +6,8 @@ import asyncio
 import json
 from itertools import pairwise
 
+import pytest
+
 from extract.live.binance import LIMITS
 from lake.objects import FolderStore
 from tests.live.collecting import Collector, claimed, live_ids, whole
@@ -37,7 +39,8 @@ def served(*, goodbye_after: float | None = None) -> tuple[SmallExchange, list[s
     async def script(line: Line) -> None:
         if not began:
             began.append(asyncio.get_running_loop().time())
-        await line.hear()
+        while (asked := await line.hear()) and asked["method"] != "SUBSCRIBE":
+            pass
         diary.append(f"open {line.number}")
         sending = asyncio.create_task(send_on(line, began[0]))
         if goodbye_after is not None and line.number == 1:
@@ -50,11 +53,12 @@ def served(*, goodbye_after: float | None = None) -> tuple[SmallExchange, list[s
     return SmallExchange(script, newest=10**6), diary
 
 
-def test_the_next_connection_opens_before_the_old_one_goes(store: FolderStore) -> None:
+@pytest.mark.parametrize("vendor", ["native", "ccxt"])
+def test_the_next_connection_opens_before_the_old_one_goes(store: FolderStore, vendor: str) -> None:
     exchange, diary = served()
     with exchange:
         settings = exchange.settings("live.connection_seconds=0.7")
-        collector = Collector(settings, store)
+        collector = Collector(settings, store, vendor=vendor)
         totals = collector.collect(lambda _: "close 2" in diary)
 
     assert diary[:4] == ["open 1", "open 2", "close 1", "open 3"]
@@ -67,10 +71,11 @@ def test_the_next_connection_opens_before_the_old_one_goes(store: FolderStore) -
     assert max(ids.values()) == 2
 
 
-def test_a_server_that_shuts_down_is_left_in_time(store: FolderStore) -> None:
+@pytest.mark.parametrize("vendor", ["native", "ccxt"])
+def test_a_server_that_shuts_down_is_left_in_time(store: FolderStore, vendor: str) -> None:
     exchange, diary = served(goodbye_after=0.3)
     with exchange:
-        collector = Collector(exchange.settings(), store)
+        collector = Collector(exchange.settings(), store, vendor=vendor)
         totals = collector.collect(lambda _: "close 1" in diary)
 
     assert diary[:3] == ["open 1", "open 2", "close 1"]

@@ -1,0 +1,1 @@
+"""Soaks the live path: everything around collectors and the pipeline fails, and silver is whole."""

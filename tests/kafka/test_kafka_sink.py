@@ -117,8 +117,9 @@ def test_a_broker_that_is_away_for_some_seconds_loses_nothing(
 
     sent, filled = topic.ids(), claimed(store)
     assert set(sent) | filled == whole(set(sent) | filled)
-    assert [one for one, count in Multiset(sent).items() if count > 1] == []
-    assert len(sent) == totals.trades
+    # a commit whose answer the outage has swallowed is sent again: the topic may hold a batch twice
+    assert len(sent) >= totals.trades
+    assert set(Multiset(sent).values()) <= {1, 2}
 
 
 def test_a_broker_that_stays_away_ends_the_collector_and_says_what_has_not_landed(

@@ -53,13 +53,17 @@ def watch(
             watching.frame()
         )
         return
+    live = Live(watching.frame(), console=console, screen=True, auto_refresh=False)
     try:
-        with Live(watching.frame(), console=console, screen=True, auto_refresh=False) as live:
-            while True:
-                watching.lake.clock.sleep(SECONDS)
-                live.update(watching.frame(), refresh=True)
+        # not entered as a context: an interrupt while it starts would leave its screen behind
+        live.start(refresh=True)
+        while True:
+            watching.lake.clock.sleep(SECONDS)
+            live.update(watching.frame(), refresh=True)
     except KeyboardInterrupt:
         return  # the way to leave it
+    finally:
+        live.stop()
 
 
 class _Watching:

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from jobs import views
 from jobs.bulk.table import bulk_runs
 from jobs.context import Context
+from jobs.incidents import memory
 from lake.tables import TABLES
 
 LAYERS = ("silver", "gold", "ops")
@@ -17,6 +18,7 @@ LAYERS = ("silver", "gold", "ops")
 VIEWS: Mapping[str, Callable[[Context], DataFrame]] = {
     "gold.ohlcv_filled": views.ohlcv_filled,
     "ops.bulk_runs": bulk_runs,
+    "ops.incidents_current": memory.current,
     "ops.missing_minutes": views.missing_minutes,
 }
 #: A string literal, which stays as it is, or a view's name.

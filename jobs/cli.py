@@ -13,6 +13,7 @@ from jobs.coverage.repair import repair
 from jobs.data_docs import data_docs
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
+from jobs.incidents import command as incidents_command
 from jobs.options import Env, Sets
 from jobs.replaying import replay
 from jobs.sql import sql
@@ -36,6 +37,7 @@ app.command()(replay)
 app.add_typer(extract_command.app, name="extract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(incidents_command.app, name="incidents")
 
 
 @app.command()

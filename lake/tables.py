@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import types as T  # noqa: N812
 
-from lake import schemas, schemas_of_indexes, schemas_of_perpetuals
+from lake import schemas, schemas_of_incidents, schemas_of_indexes, schemas_of_perpetuals
 
 COMMON = {
     "delta.deletedFileRetentionDuration": "interval 14 days",
@@ -191,6 +191,13 @@ OPS_WATERMARKS = Table(
     key=("exchange", "kind", "instrument", "table_name"),
     properties=COMMON,
 )
+OPS_INCIDENTS = Table(
+    "ops.incidents",
+    schemas_of_incidents.INCIDENTS,
+    key=("incident_id", "revision"),
+    properties={**COMMON, **APPEND_ONLY},
+    on_demand=True,
+)
 
 TABLES: Mapping[str, Table] = {
     table.name: table
@@ -215,6 +222,7 @@ TABLES: Mapping[str, Table] = {
         OPS_RECONCILIATION,
         OPS_RUNS,
         OPS_WATERMARKS,
+        OPS_INCIDENTS,
     )
 }
 #: What every lake has from its first run on.

@@ -1,0 +1,1 @@
+"""The corporate memory: times in which an exchange was down, or we were."""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import certify, gold, gold_of_perpetuals, instruments, silver
+from jobs import gold, gold_of_perpetuals, instruments, silver
 from jobs.application import run_job
 from jobs.context import Context, Lake, exchanges_of, open_context, open_lake, start_session
 from jobs.continuous import run_continuously
@@ -30,6 +30,7 @@ from jobs.options import (
     only_polled,
     select,
 )
+from jobs.reconciliation import candles
 from jobs.runs import recorded
 from lake.errors import CandlelakeError, ExtractError
 from lake.tables import STANDING, TABLES
@@ -99,8 +100,8 @@ def refine_polled(lake: Lake) -> None:
 def run(context: Context, selection: Selection, extraction: Extraction) -> dict[str, int]:
     """Refine and certify what has landed; return how much that was."""
     refine(context)
-    certificate = certify.certify(context, selection, extraction.instruments)
-    certify.print_certificate(certificate, sys.stdout)
+    certificate = candles.certify(context, selection, extraction.instruments)
+    candles.print_certificate(certificate, sys.stdout)
     certificate.require()
     return {"files_landed": extraction.landed.files_created, **certificate.counts}
 

@@ -306,28 +306,6 @@ GATE_RESULTS = T.StructType(
     ]
 )
 
-#: One row an exchange, kind, instrument and window: what was compared and how it came out.
-RECONCILIATION = T.StructType(
-    [
-        _required("run_id", STRING),
-        *IDENTITY[:3],
-        _required("check_name", STRING),
-        _required("bar_interval", STRING),
-        _required("window_start", TIMESTAMP),
-        _required("window_end", TIMESTAMP),
-        _required("compared", BIGINT),
-        _required("equal", BIGINT),
-        _required("equal_after_rounding", BIGINT),
-        _required("not_derivable", BIGINT),
-        _required("different", BIGINT),
-        _required("only_left", BIGINT),
-        _required("only_right", BIGINT),
-        _required("unexplained", BIGINT),
-        _required("causes", T.MapType(STRING, BIGINT, valueContainsNull=False)),
-        _required("checked_at", TIMESTAMP),
-    ]
-)
-
 #: One row a job run.
 RUNS = T.StructType(
     [

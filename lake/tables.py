@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import types as T  # noqa: N812
 
-from lake import schemas, schemas_of_incidents, schemas_of_indexes, schemas_of_perpetuals
+from lake import (
+    schemas,
+    schemas_of_certificates,
+    schemas_of_incidents,
+    schemas_of_indexes,
+    schemas_of_perpetuals,
+)
 
 COMMON = {
     "delta.deletedFileRetentionDuration": "interval 14 days",
@@ -182,7 +188,17 @@ OPS_GATE_RESULTS = Table(
     "ops.gate_results", schemas.GATE_RESULTS, key=(), properties={**COMMON, **APPEND_ONLY}
 )
 OPS_RECONCILIATION = Table(
-    "ops.reconciliation", schemas.RECONCILIATION, key=(), properties={**COMMON, **APPEND_ONLY}
+    "ops.reconciliation",
+    schemas_of_certificates.RECONCILIATION,
+    key=(),
+    properties={**COMMON, **APPEND_ONLY},
+)
+OPS_RECONCILIATION_DIFFERENCES = Table(
+    "ops.reconciliation_differences",
+    schemas_of_certificates.RECONCILIATION_DIFFERENCES,
+    key=(),
+    partitions=("check_name",),
+    properties={**COMMON, **APPEND_ONLY},
 )
 OPS_RUNS = Table("ops.runs", schemas.RUNS, key=(), properties={**COMMON, **APPEND_ONLY})
 OPS_WATERMARKS = Table(
@@ -220,6 +236,7 @@ TABLES: Mapping[str, Table] = {
         OPS_CONFLICTS,
         OPS_GATE_RESULTS,
         OPS_RECONCILIATION,
+        OPS_RECONCILIATION_DIFFERENCES,
         OPS_RUNS,
         OPS_WATERMARKS,
         OPS_INCIDENTS,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 
-from jobs import certify, pipeline
+from jobs import pipeline
 from jobs.context import Context, exchanges_of
 from jobs.extraction.run import Extraction, prepare
 from jobs.options import select
+from jobs.reconciliation import candles
 
 
 def extract(context: Context, **options: str) -> Extraction:
@@ -20,10 +21,10 @@ def run(context: Context, **options: str) -> str:
     """Run every step; return the certificate as printed."""
     extraction = extract(context, **options)
     pipeline.refine(context)
-    certificate = certify.certify(
+    certificate = candles.certify(
         context, select(context.settings, **options), extraction.instruments
     )
     printed = io.StringIO()
-    certify.print_certificate(certificate, printed)
+    candles.print_certificate(certificate, printed)
     certificate.require()
     return printed.getvalue()

@@ -28,6 +28,7 @@ MAY_IMPORT = {
 SHIPPED = ("lake", "extract", "transform", "expectations", "jobs", "serve")
 SPARK_SIDE = {
     "lake.schemas",
+    "lake.schemas_of_certificates",
     "lake.schemas_of_incidents",
     "lake.schemas_of_indexes",
     "lake.schemas_of_perpetuals",

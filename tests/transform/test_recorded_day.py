@@ -13,7 +13,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from lake import schemas
 from tests.transform.frames import LONG_AGO, at, frame, records
-from transform import assemble, bars, reconcile
+from transform import assemble, bars
+from transform.reconciliation import candles as reconcile
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -15,6 +14,10 @@ from pyspark.sql import types as T  # noqa: N812
 
 from lake import schemas
 from transform import grid, intervals
+from transform.reconciliation import certificates
+from transform.reconciliation.causes import is_explained
+from transform.reconciliation.certificates import SERIES
+from transform.reconciliation.checksums import checksum
 
 INSTRUMENT = [field.name for field in schemas.IDENTITY[:3]]
 BAR = [*INSTRUMENT, "bar_interval", "bar_start"]
@@ -83,7 +86,7 @@ RULES: Mapping[tuple[str, str], tuple[Rule, ...]] = MappingProxyType(
 )
 
 #: One row a bar and field that differ; field `bar` where only one side has the bar, or where it
-#: can't be compared at all.
+#: can't be compared at all. The file and line are those of the exchange's bar.
 DIFFERENCES = T.StructType(
     [
         *schemas.IDENTITY[:3],
@@ -93,22 +96,24 @@ DIFFERENCES = T.StructType(
         T.StructField("ours", T.StringType()),
         T.StructField("theirs", T.StringType()),
         T.StructField("cause", T.StringType(), nullable=False),
+        T.StructField("bronze_file", T.StringType()),
+        T.StructField("bronze_line", T.LongType()),
     ]
 )
 
-#: Causes that leave a question open.
-UNEXPLAINED = ("unexplained", "only_left", "only_right")
 #: Bars that the exchange published so; they are never matched.
 FINDINGS = ("off_grid", "cut_short")
+_PLACE = ("bronze_file", "bronze_line")
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """The differences, and what they and the equal fields come to.
 
-    `totals`: one row an instrument and interval: INSTRUMENT, bar_interval, compared, equal,
-    equal_after_rounding, not_derivable, different (all five in fields: nine a bar), only_left,
-    only_right (in bars), unexplained (fields and bars) and causes.
+    `totals`: one row an instrument and interval: INSTRUMENT, bar_interval, left_rows, right_rows,
+    matched, only_left, only_right (these five in bars), compared, equal, equal_after_rounding,
+    not_derivable, different (in fields: nine a bar), unexplained, undetermined (fields and bars),
+    causes, left_hash and right_hash: checksums of the fields compared.
     """
 
     differences: DataFrame
@@ -120,8 +125,7 @@ def compare(ohlcv: DataFrame, klines: DataFrame, rules: tuple[Rule, ...]) -> Com
 
     Bars that open off the grid or were cut short are never matched: they are findings with the
     causes `off_grid` and `cut_short`. Other causes: `bar_fetched_too_early` (before its end),
-    `not_loaded` (our bar is not complete), `aggregate_spans_edge`, and the open ones in
-    `UNEXPLAINED`.
+    `not_loaded` (our bar is not complete), `aggregate_spans_edge`, and the open ones.
 
     Args:
         ohlcv: our side (left): rows of `schemas.OHLCV`, or of `filled.FILLED` where the exchange
@@ -134,26 +138,28 @@ def compare(ohlcv: DataFrame, klines: DataFrame, rules: tuple[Rule, ...]) -> Com
     fields = _fields(pairs, rules)
     different = fields.where(F.col("verdict") == "different").select(*DIFFERENCES.fieldNames())
     differences = different.unionByName(_one_sided(pairs)).unionByName(_findings(theirs))
-    return Comparison(differences, _totals(fields, differences))
+    return Comparison(differences, _totals(pairs, theirs, fields, differences, rules))
 
 
-def summary(
-    totals: DataFrame,
-    *,
-    run_id: str,
-    check_name: str,
-    window: tuple[datetime, datetime],
-    checked_at: datetime,
-) -> DataFrame:
-    """Return the totals of a comparison as rows of `schemas.RECONCILIATION`."""
-    named = {
-        "run_id": F.lit(run_id),
-        "check_name": F.lit(check_name),
-        "window_start": F.lit(window[0]),
-        "window_end": F.lit(window[1]),
-        "checked_at": F.lit(checked_at),
-    }
-    return totals.withColumns(named).select(*schemas.RECONCILIATION.fieldNames())
+def evidence(differences: DataFrame) -> DataFrame:
+    """Return differences in the shape that every check keeps them in."""
+    start = F.unix_millis("bar_start")
+    end = grid.shifted(F.col("bar_start"), intervals.length(F.col("bar_interval")))
+    return differences.select(
+        *SERIES,
+        start.alias("first_id"),
+        start.alias("last_id"),
+        F.lit(1).cast("bigint").alias("rows"),
+        F.col("bar_start").alias("from_timestamp"),
+        F.coalesce(end, "bar_start").alias("until_timestamp"),
+        "field",
+        F.col("ours").alias("left_value"),
+        F.col("theirs").alias("right_value"),
+        "cause",
+        is_explained(F.col("cause")).alias("is_explained"),
+        F.col("bronze_file").alias("right_bronze_file"),
+        F.col("bronze_line").alias("right_bronze_line"),
+    )
 
 
 def _their_side(klines: DataFrame) -> DataFrame:
@@ -168,7 +174,7 @@ def _their_side(klines: DataFrame) -> DataFrame:
         *INSTRUMENT,
         "bar_interval",
         F.col("open_time").alias("bar_start"),
-        F.struct(early.alias("is_early"), finding.alias("finding"), *sent).alias("right"),
+        F.struct(early.alias("is_early"), finding.alias("finding"), *_PLACE, *sent).alias("right"),
     )
 
 
@@ -214,8 +220,9 @@ def _fields(pairs: DataFrame, rules: tuple[Rule, ...]) -> DataFrame:
         .otherwise(F.lit("unexplained"))
     )
     matched = pairs.where(both & F.col("right.finding").isNull())
-    rows = matched.select(*BAR, cause.alias("cause"), F.explode(fields).alias("of_field"))
-    return rows.select(*BAR, "cause", "of_field.*")
+    place = [F.col(f"right.{name}").alias(name) for name in _PLACE]
+    rows = matched.select(*BAR, cause.alias("cause"), *place, F.explode(fields).alias("of_field"))
+    return rows.select(*BAR, "cause", *_PLACE, "of_field.*")
 
 
 def _verdict(rule: Rule) -> Column:
@@ -260,34 +267,44 @@ def _whole_bars(rows: DataFrame, ours: Column, theirs: Column, cause: Column) ->
         ours.alias("ours"),
         theirs.alias("theirs"),
         cause.alias("cause"),
+        *[F.col(f"right.{name}").alias(name) for name in _PLACE],
     )
 
 
-def _totals(fields: DataFrame, differences: DataFrame) -> DataFrame:
-    series = [*INSTRUMENT, "bar_interval"]
+def _totals(
+    pairs: DataFrame,
+    theirs: DataFrame,
+    fields: DataFrame,
+    differences: DataFrame,
+    rules: tuple[Rule, ...],
+) -> DataFrame:
     verdicts = [
         F.count_if(F.col("verdict") == name).alias(name)
         for name in ("equal", "equal_after_rounding", "not_derivable", "different")
     ]
-    compared = fields.groupBy(*series).agg(F.count(F.lit(1)).alias("compared"), *verdicts)
+    compared = fields.groupBy(*SERIES).agg(F.count(F.lit(1)).alias("compared"), *verdicts)
+    in_bars = fields.groupBy(*SERIES, "bar_start").agg(
+        F.count_if(F.col("verdict") == "different").alias("off")
+    )
+    matched = in_bars.groupBy(*SERIES).agg(F.count_if(F.col("off") == 0).alias("matched"))
     is_bar, is_finding = F.col("field") == "bar", F.col("cause").isin(*FINDINGS)
-    one_sided = is_bar & ~is_finding
-    by_cause = differences.groupBy(*series, "cause").agg(
-        F.count(F.lit(1)).alias("rows"),
-        F.count_if(one_sided & F.col("theirs").isNull()).alias("only_left"),
-        F.count_if(one_sided & F.col("ours").isNull()).alias("only_right"),
+    one_sided = differences.where(is_bar & ~is_finding).groupBy(*SERIES)
+    alone = one_sided.agg(
+        F.count_if(F.col("theirs").isNull()).alias("only_left"),
+        F.count_if(F.col("ours").isNull()).alias("only_right"),
     )
-    open_rows = F.when(F.col("cause").isin(*UNEXPLAINED), F.col("rows")).otherwise(F.lit(0))
-    causes = by_cause.groupBy(*series).agg(
-        F.sum("only_left").alias("only_left"),
-        F.sum("only_right").alias("only_right"),
-        F.sum(open_rows).alias("unexplained"),
-        F.map_from_entries(F.sort_array(F.collect_list(F.struct("cause", "rows")))).alias("causes"),
-    )
-    numbers = [field.name for field in schemas.RECONCILIATION if field.dataType == T.LongType()]
-    none = F.create_map().cast(schemas.RECONCILIATION["causes"].dataType)
-    return compared.join(causes, on=series, how="full").select(
-        *series,
-        *[F.coalesce(F.col(name), F.lit(0)).alias(name) for name in numbers],
-        F.coalesce(F.col("causes"), none).alias("causes"),
+    caused = certificates.by_cause(differences.withColumn("rows", F.lit(1)))
+    totals = _side(pairs.where(F.col("left").isNotNull()), "left", [rule.ours for rule in rules])
+    right = _side(theirs, "right", [rule.theirs for rule in rules])
+    for part in (right, compared, matched, alone, caused):
+        totals = totals.join(part, on=list(SERIES), how="full")
+    return certificates.filled(totals)
+
+
+def _side(bars: DataFrame, side: str, names: Sequence[str]) -> DataFrame:
+    """Count a side's bars and sum up what they say."""
+    values = [F.col("bar_start"), *[F.col(f"{side}.{name}") for name in sorted(set(names))]]
+    return bars.groupBy(*SERIES).agg(
+        F.count(F.lit(1)).alias(f"{side}_rows"),
+        checksum(values, F.lit(True)).alias(f"{side}_hash"),
     )

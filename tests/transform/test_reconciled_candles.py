@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from lake import schemas
+from lake import schemas, schemas_of_certificates
 from tests.transform.frames import LONG_AGO, at, frame, records
-from transform import reconcile
+from transform.reconciliation import candles as reconcile
+from transform.reconciliation.certificates import stamped
 
 pytestmark = pytest.mark.spark
 
@@ -249,15 +250,45 @@ def test_what_deribit_does_not_publish_is_not_derivable(spark: SparkSession) -> 
 def test_the_certificate_has_the_schema_of_its_table(spark: SparkSession) -> None:
     made = compared(spark, [ours("00:00")], [theirs("00:00")])
 
-    rows = reconcile.summary(
+    rows = stamped(
         made.totals,
-        run_id="r",
-        check_name="bars",
-        window=(LONG_AGO, at("01:00")),
-        checked_at=at("02:00"),
+        schemas_of_certificates.RECONCILIATION,
+        {
+            "run_id": "r",
+            "check_name": "bars",
+            "window_start": LONG_AGO,
+            "window_end": at("01:00"),
+            "checked_at": at("02:00"),
+        },
     )
 
     assert [(f.name, f.dataType) for f in rows.schema] == [
-        (f.name, f.dataType) for f in schemas.RECONCILIATION
+        (f.name, f.dataType) for f in schemas_of_certificates.RECONCILIATION
     ]
-    assert records(rows, "run_id", "window_end", "equal") == [("r", "2024-01-01T01:00:00", 9)]
+    assert records(rows, "run_id", "window_end", "equal", "matched", "left_rows") == [
+        ("r", "2024-01-01T01:00:00", 9, 1, 1)
+    ]
+    assert records(rows, "undetermined", "dataset") == [(0, None)]
+
+
+def test_equal_sides_have_equal_checksums_whatever_their_order(spark: SparkSession) -> None:
+    hours = ("00:00", "01:00", "02:00")
+    there = compared(spark, [ours(hour) for hour in hours], [theirs(hour) for hour in hours])
+    back = compared(
+        spark, [ours(hour) for hour in reversed(hours)], [theirs(hour, close="9") for hour in hours]
+    )
+
+    (first,), (second,) = (records(one.totals, "left_hash", "right_hash") for one in (there, back))
+    assert first[0] == first[1] == second[0]
+    assert second[1] != second[0]
+
+
+def test_a_difference_leads_to_the_line_of_bronze_that_it_stands_in(spark: SparkSession) -> None:
+    bar = theirs("00:00", close="10.5", bronze_file="bronze/klines/a", bronze_line=7)
+    made = compared(spark, [ours("00:00")], [bar])
+
+    assert records(
+        reconcile.evidence(made.differences),
+        *("first_id", "field", "left_value", "right_value", "is_explained"),
+        *("right_bronze_file", "right_bronze_line"),
+    ) == [(1704067200000, "close", "11.0000000000", "10.5000000000", False, "bronze/klines/a", 7)]

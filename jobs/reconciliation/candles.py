@@ -14,12 +14,13 @@ from pyspark.sql import functions as F  # noqa: N812
 from jobs import views
 from jobs.context import Context
 from jobs.options import Selection
+from jobs.reconciliation.keeping import About, keep
 from jobs.streams import KEPT
 from lake.clock import EPOCH, to_iso
 from lake.errors import GateError
 from lake.storage import Slice
 from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION
-from transform import reconcile
+from transform.reconciliation import candles as reconcile
 
 log = logging.getLogger(__name__)
 CHECK = "bars"
@@ -106,19 +107,14 @@ def _compare(
 def _kept(
     context: Context, comparison: reconcile.Comparison, window: tuple[datetime, datetime]
 ) -> Certificate:
-    summary = reconcile.summary(
-        comparison.totals,
-        run_id=context.run_id,
-        check_name=CHECK,
-        window=window,
-        checked_at=context.clock.now(),
-    )
-    kept = summary.persist(KEPT)
-    rows = kept.collect()
-    context.tables.append(kept, OPS_RECONCILIATION)
-    kept.unpersist()
-    order = ("exchange", "kind", "instrument", "bar_interval", "bar_start", "field")
-    return Certificate(window, rows, comparison.differences.orderBy(*order).limit(SHOWN).collect())
+    differences = comparison.differences.persist(KEPT)
+    try:
+        about = About(CHECK, "ohlcv", "gold", "published", window)
+        rows = keep(context, about, comparison.totals, reconcile.evidence(differences))
+        order = ("exchange", "kind", "instrument", "bar_interval", "bar_start", "field")
+        return Certificate(window, rows, differences.orderBy(*order).limit(SHOWN).collect())
+    finally:
+        differences.unpersist()
 
 
 def _inside(bars: DataFrame, start: str, window: tuple[datetime, datetime]) -> DataFrame:

@@ -1,0 +1,1 @@
+"""What two sources say of the same rows, side by side: equal, different, and why."""

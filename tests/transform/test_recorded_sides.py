@@ -32,6 +32,7 @@ DERIBIT = REFERENCE / "deribit_bodies"
 MINUTES = REFERENCE / "archive_zips" / "BTCUSDT-1m-2020-01-02.zip"
 pytestmark = [
     pytest.mark.spark,
+    pytest.mark.slow,
     pytest.mark.skipif(not REFERENCE.exists(), reason="the recorded reference data are not here"),
 ]
 SOURCES = {"live", "history", "archive"}

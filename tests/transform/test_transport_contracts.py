@@ -24,7 +24,7 @@ from tests.transform.transports import (
     by_transport,
 )
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 DAY = RECORDINGS / "BTCUSDT-aggTrades-2024-01-01.zip"

@@ -47,6 +47,7 @@ def revisions(context: Context, incident_id: str) -> list[tuple[int, str, dateti
     return [(one.revision, one.state, one.ended_at) for one in told]
 
 
+@pytest.mark.slow
 def test_an_incident_lives_from_its_telling_to_its_withdrawal(lake: Context) -> None:
     assert memory.told(lake, "true") == []
     assert memory.current(lake).count() == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -120,15 +120,7 @@ def parsed(
     answers = envelopes.read(lines)
     if of:
         answers = answers.where(F.col("packed_as").isNull() | F.col("instrument").isin(*of))
-    candidates = parse(
-        fact.dataset,
-        answers,
-        context.tables.read(SILVER_INSTRUMENTS),
-        exchanges=exchanges_in(context, fact.dataset),
-        others=_other_parsers(context, fact),
-    )
-    if fact.in_ledger:
-        candidates = rows.claimed(candidates, fact.id_column)
+    candidates = candidates_of(context, fact, answers, exchanges_in(context, fact.dataset))
     latest = gate.latest_plausible(context.clock.now())
     told = _count_answers(context, fact, answers, latest)
     if told.characters <= KEPT_CHARACTERS:
@@ -149,6 +141,20 @@ def parsed(
         yield batch
     finally:
         candidates.unpersist()
+
+
+def candidates_of(
+    context: Context, fact: Fact, answers: DataFrame, exchanges: Collection[str]
+) -> DataFrame:
+    """Parse answers of these exchanges into candidates, each row from the file that claims it."""
+    candidates = parse(
+        fact.dataset,
+        answers,
+        context.tables.read(SILVER_INSTRUMENTS),
+        exchanges=exchanges,
+        others=_other_parsers(context, fact),
+    )
+    return rows.claimed(candidates, fact.id_column) if fact.in_ledger else candidates
 
 
 def slice_of(batch: Parsed, fact: Fact) -> Slice | None:

@@ -15,6 +15,7 @@ from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
 from jobs.incidents import command as incidents_command
 from jobs.options import Env, Sets
+from jobs.reconcile import reconcile
 from jobs.replaying import replay
 from jobs.sql import sql
 from jobs.status.command import status
@@ -31,6 +32,7 @@ app.command()(plan)
 app.command()(status)
 app.command()(watch)
 app.command()(coverage)
+app.command()(reconcile)
 app.command()(repair)
 app.command()(data_docs)
 app.command()(replay)

@@ -245,3 +245,14 @@ class Continuous(Section):
     """How often `pipeline --continuous` looks for what has landed (seconds)."""
 
     interval_seconds: float = Field(gt=0)
+
+
+class Reconcile(Section):
+    """When a comparison of two sources stops a run, and how near to a window's end is at its edge.
+
+    So few rows, or so small a share of them, may be `undetermined`: only the exchange could tell.
+    """
+
+    edge_seconds: float = Field(ge=0)
+    undetermined_rows: int = Field(ge=0)
+    undetermined_share: float = Field(ge=0, le=1)

@@ -27,6 +27,7 @@ from lake.setting_sections import (
     Live,
     Minute,
     OtherExchange,
+    Reconcile,
     Status,
     Window,
     Workers,
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     bronze: Bronze
     gold: Gold
     continuous: Continuous
+    reconcile: Reconcile
     #: exchange -> kind -> names or patterns
     universe: Mapping[str, Mapping[str, tuple[str, ...]]]
 

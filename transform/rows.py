@@ -197,14 +197,20 @@ def valid(candidates: DataFrame, schema: T.StructType) -> DataFrame:
     return sound.select(*[_exact(field) for field in schema.fields])
 
 
+def faulty(candidates: DataFrame) -> DataFrame:
+    """Return the rejected rows as candidates."""
+    return candidates.where(_fenced(~F.col("is_sound")))
+
+
 def refused(candidates: DataFrame) -> DataFrame:
     """Return the rejected rows, with the columns of `QUARANTINE` that are not the run's.
 
     Their reasons are sorted.
     """
-    rejected = candidates.where(_fenced(~F.col("is_sound")))
     reasons = F.array_sort(F.array_distinct("faults")).alias("reasons")
-    return rejected.select(*[reasons if name == "reasons" else F.col(name) for name in REJECTED])
+    return faulty(candidates).select(
+        *[reasons if name == "reasons" else F.col(name) for name in REJECTED]
+    )
 
 
 def _fenced(condition: Column) -> Column:

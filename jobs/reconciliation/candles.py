@@ -14,13 +14,14 @@ from pyspark.sql import functions as F  # noqa: N812
 from jobs import views
 from jobs.context import Context
 from jobs.options import Selection
-from jobs.reconciliation.keeping import About, keep
-from jobs.streams import KEPT
+from jobs.reconciliation.kept import keeping
+from jobs.reconciliation.ledger import About, append
 from lake.clock import EPOCH, to_iso
 from lake.errors import GateError
 from lake.storage import Slice
 from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION
 from transform.reconciliation import candles as reconcile
+from transform.reconciliation.certificates import Keep
 
 log = logging.getLogger(__name__)
 CHECK = "bars"
@@ -83,9 +84,9 @@ def _compare(
     window: tuple[datetime, datetime],
     rules: tuple[reconcile.Rule, ...],
 ) -> Certificate:
-    theirs = _inside(views.published(context).where(within.predicate()), "open_time", window)
-    theirs = theirs.persist(KEPT)
-    try:
+    with keeping() as keep:
+        newest = views.published(context).where(within.predicate())
+        theirs = keep(_inside(newest, "open_time", window))
         intervals = tuple(
             row[0]
             for row in theirs.select("bar_interval").distinct().orderBy("bar_interval").collect()
@@ -98,23 +99,22 @@ def _compare(
         loaded = theirs.join(held.distinct(), "instrument", "left_semi")
         odd = theirs.join(held.distinct(), "instrument", "left_anti").where("size(findings) > 0")
         bars = loaded.unionByName(odd).where(F.col("bar_interval").isin(*known))
-        comparison = reconcile.compare(_inside(ours, "bar_start", window), bars, rules)
-        return _kept(context, comparison, window)
-    finally:
-        theirs.unpersist()
+        inside = _inside(ours, "bar_start", window)
+        comparison = reconcile.compare(inside, bars, rules, keep=keep)
+        return _kept(context, comparison, window, keep)
 
 
 def _kept(
-    context: Context, comparison: reconcile.Comparison, window: tuple[datetime, datetime]
+    context: Context,
+    comparison: reconcile.Comparison,
+    window: tuple[datetime, datetime],
+    keep: Keep,
 ) -> Certificate:
-    differences = comparison.differences.persist(KEPT)
-    try:
-        about = About(CHECK, "ohlcv", "gold", "published", window)
-        rows = keep(context, about, comparison.totals, reconcile.evidence(differences))
-        order = ("exchange", "kind", "instrument", "bar_interval", "bar_start", "field")
-        return Certificate(window, rows, differences.orderBy(*order).limit(SHOWN).collect())
-    finally:
-        differences.unpersist()
+    differences = keep(comparison.differences)
+    about = About(CHECK, "ohlcv", "gold", "published", window)
+    rows = append(context, about, comparison.totals, reconcile.evidence(differences))
+    order = ("exchange", "kind", "instrument", "bar_interval", "bar_start", "field")
+    return Certificate(window, rows, differences.orderBy(*order).limit(SHOWN).collect())
 
 
 def _inside(bars: DataFrame, start: str, window: tuple[datetime, datetime]) -> DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from lake import schemas, schemas_of_certificates
 from tests.transform.frames import LONG_AGO, at, frame, records
@@ -70,7 +70,10 @@ def compared(
     rules: tuple[reconcile.Rule, ...] = SPOT,
 ) -> reconcile.Comparison:
     return reconcile.compare(
-        frame(spark, schemas.OHLCV, left), frame(spark, schemas.KLINES, right), rules
+        frame(spark, schemas.OHLCV, left),
+        frame(spark, schemas.KLINES, right),
+        rules,
+        keep=DataFrame.persist,
     )
 
 

@@ -102,7 +102,8 @@ def test_all_24_hours_equal_the_exchanges_in_all_nine_fields(
 ) -> None:
     hours = candles.where("bar_interval = '1h'")
 
-    made = reconcile.compare(hours, published_hours(spark), reconcile.RULES["binance", "spot"])
+    rules = reconcile.RULES["binance", "spot"]
+    made = reconcile.compare(hours, published_hours(spark), rules, keep=DataFrame.persist)
 
     assert records(made.differences, *made.differences.columns) == []
     assert records(made.totals, "compared", "equal", "equal_after_rounding") == [(216, 216, 0)]

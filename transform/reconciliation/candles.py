@@ -16,7 +16,7 @@ from lake import schemas
 from transform import grid, intervals
 from transform.reconciliation import certificates
 from transform.reconciliation.causes import is_explained
-from transform.reconciliation.certificates import SERIES
+from transform.reconciliation.certificates import SERIES, Keep
 from transform.reconciliation.checksums import checksum
 
 INSTRUMENT = [field.name for field in schemas.IDENTITY[:3]]
@@ -120,7 +120,9 @@ class Comparison:
     totals: DataFrame
 
 
-def compare(ohlcv: DataFrame, klines: DataFrame, rules: tuple[Rule, ...]) -> Comparison:
+def compare(
+    ohlcv: DataFrame, klines: DataFrame, rules: tuple[Rule, ...], *, keep: Keep
+) -> Comparison:
     """Compare our bars with the exchange's, field by field.
 
     Bars that open off the grid or were cut short are never matched: they are findings with the
@@ -132,9 +134,10 @@ def compare(ohlcv: DataFrame, klines: DataFrame, rules: tuple[Rule, ...]) -> Com
             publishes quiet bars, of one exchange and kind, within the window compared.
         klines: the exchange's side (right): rows of `schemas.KLINES`, one a bar and instrument.
         rules: the exchange and kind's own, of `RULES`.
+        keep: given the bars of both sides, put together.
     """
     theirs = _their_side(klines)
-    pairs = _pairs(ohlcv, theirs, rules)
+    pairs = keep(_pairs(ohlcv, theirs, rules))
     fields = _fields(pairs, rules)
     different = fields.where(F.col("verdict") == "different").select(*DIFFERENCES.fieldNames())
     differences = different.unionByName(_one_sided(pairs)).unionByName(_findings(theirs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -12,6 +12,8 @@ from pyspark.sql import types as T  # noqa: N812
 from lake.schemas_of_certificates import RECONCILIATION
 from transform.reconciliation.causes import OPEN, UNDETERMINED
 
+#: Holds rows that are read more than once: to plan and run what makes them again takes longer.
+Keep = Callable[[DataFrame], DataFrame]
 #: One certificate each.
 SERIES = ("exchange", "kind", "instrument", "bar_interval")
 COUNTS = T.MapType(T.StringType(), T.LongType(), valueContainsNull=False)

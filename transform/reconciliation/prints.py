@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -12,7 +11,7 @@ from transform import spans
 from transform.reconciliation import certificates
 from transform.reconciliation.attribution import Frame, attributed
 from transform.reconciliation.causes import is_explained
-from transform.reconciliation.certificates import SERIES
+from transform.reconciliation.certificates import SERIES, Keep
 from transform.reconciliation.checksums import checksum
 from transform.reconciliation.evidence import Evidence
 from transform.reconciliation.pairs import SIDES, one_each, paired
@@ -22,10 +21,6 @@ from transform.reconciliation.subjects import Subject
 WHOLE = "row"
 #: What neighbouring ids must share to be told as one run.
 _RUN = ("instrument_uid", "status", "cause", "incident_id", "proof")
-
-
-#: Holds rows that are read more than once: to plan and run what makes them again takes longer.
-Keep = Callable[[DataFrame], DataFrame]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class About:
     window: tuple[datetime, datetime]
 
 
-def keep(
+def append(
     context: Context, about: About, totals: DataFrame, differences: DataFrame
 ) -> Sequence[Row]:
     """Append the certificates and the evidence of their differences; return the certificates.

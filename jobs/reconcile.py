@@ -1,0 +1,140 @@
+"""Hold what was streamed, downloaded, archived and derived against one another, with certificates.
+
+Run by `./spark-submit.sh reconcile --check stream`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import typer
+from pyspark.sql import Row
+
+from jobs.application import run_job
+from jobs.context import Context, open_context, open_lake
+from jobs.options import (
+    Datasets,
+    End,
+    Env,
+    Exchange,
+    Instruments,
+    Kind,
+    Selection,
+    Sets,
+    Start,
+    select,
+)
+from jobs.reconciliation import candles, checks, gate
+from jobs.reconciliation.printing import print_outcome
+from lake.errors import UsageError
+from lake.moment import moment
+from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES
+
+WRITES = (OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES)
+
+
+def reconcile(
+    *,
+    check: Annotated[
+        Literal["stream", "daily", "bars", "archive"],
+        typer.Option(
+            help="stream: what was streamed against REST, ten to five minutes ago; daily: against"
+            " REST and the archive, the day before; archive: REST against the archive; bars: our"
+            " candles against the exchange's."
+        ),
+    ],
+    at: Annotated[
+        str | None, typer.Option("--at", help="The moment of the check; now by default.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="Of the collectors; all by default.")] = "",
+    download: Annotated[
+        checks.Download | None,
+        typer.Option(
+            help="Ask the exchange always, for what bronze is missing, or never. It lands apart"
+            " from bronze. stream: always; else missing."
+        ),
+    ] = None,
+    exchange: Exchange = None,
+    kind: Kind = None,
+    instruments: Instruments = None,
+    datasets: Datasets = None,
+    start: Start = None,
+    end: End = None,
+    env: Env = "replay",
+    sets: Sets = None,
+) -> None:
+    """Compare two sides of a window row by row; what differs without a cause is exit code 3.
+
+    Example: ./spark-submit.sh reconcile --check bars --start 2024-01-01 --end 2024-01-02
+    """
+    lake = open_lake(env, sets or ())
+    now = moment(at or "", "--at") or lake.clock.now()
+    selection = select(
+        lake.settings,
+        exchange=exchange,
+        kind=kind,
+        instruments=instruments,
+        start=start,
+        end=end,
+        datasets=datasets,
+    )
+    with open_context("reconcile", lake, writes=WRITES) as context:
+        context.tables.ensure(*WRITES)
+        if check == "bars":
+            rows = certify(context, selection)
+        else:
+            plan = checks.Plan(
+                check,
+                _window(check, selection, now),
+                region,
+                download or checks.usual_download(check),
+                timedelta(seconds=lake.settings.reconcile.edge_seconds),
+            )
+            rows = compare(context, plan, selection)
+        gate.require(context, rows)
+
+
+def certify(context: Context, selection: Selection) -> Sequence[Row]:
+    """Compare our candles with the exchange's bars; return the certificates."""
+    held = context.tables.read(GOLD_OHLCV).select("exchange", "kind", "instrument").distinct()
+    listings = [
+        (row["exchange"], row["kind"], row["instrument"])
+        for row in held.collect()
+        if any(
+            (row["exchange"], row["kind"]) == (one.exchange, one.kind)
+            and one.admits(row["instrument"])
+            for one in selection.segments
+        )
+    ]
+    certificate = candles.certify(context, selection, listings)
+    candles.print_certificate(certificate, sys.stdout)
+    return certificate.totals
+
+
+def compare(context: Context, plan: checks.Plan, selection: Selection) -> Sequence[Row]:
+    """Compare two sources; return the certificates."""
+    rows: list[Row] = []
+    for outcome in checks.run(context, plan, selection):
+        print_outcome(outcome, sys.stdout)
+        rows += outcome.rows
+    return rows
+
+
+def _window(check: checks.Check, selection: Selection, now: datetime) -> checks.Window:
+    """Return the window that was named, or the check's own.
+
+    Raises:
+        UsageError: only one end was named.
+    """
+    if selection.start is None and selection.end is None:
+        return checks.window_of(check, now)
+    if selection.start is None or selection.end is None:
+        raise UsageError("a check needs --start and --end, or neither")
+    return selection.start, selection.end
+
+
+if __name__ == "__main__":
+    run_job(reconcile)

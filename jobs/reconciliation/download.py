@@ -1,0 +1,46 @@
+"""What a check downloads for itself lands in a place of its own, and never in silver."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from jobs.context import Context, Lake, exchanges_of
+from jobs.extraction.run import prepare
+from jobs.options import Segment, Selection
+from lake.objects import ObjectStore, open_store
+from transform.reconciliation.attribution import Source
+
+log = logging.getLogger(__name__)
+#: Where everything that a check has looked at is kept, a folder a run.
+FOLDER = "ops/qa"
+
+
+def own_place(context: Context) -> ObjectStore:
+    """Return the place of this run's downloads: a bronze of its own below the lake's `ops/qa/`."""
+    return open_store(
+        f"{context.settings.lake.root.rstrip('/')}/{FOLDER}/{context.run_id}/download"
+    )
+
+
+def download(
+    context: Context,
+    source: Source,
+    segment: Segment,
+    datasets: tuple[str, ...],
+    window: tuple[datetime, datetime],
+) -> ObjectStore:
+    """Ask the exchange for a window by REST or for its archive, and return where the answers lie.
+
+    Raises:
+        UsageError: the exchange or the replay has nothing of it.
+        UnreachableError, BannedError, PermanentExtractError: as any extraction.
+    """
+    place = own_place(context)
+    apart = Lake(context.settings, place, context.clock, context.run_id)
+    selection = Selection((segment,), *window, datasets, source)
+    with exchanges_of(context.settings) as settings:
+        # a big window is asked for by whoever starts the check
+        done = prepare(apart, settings, selection, yes=True).run()
+    log.info("downloaded %s rows=%d files=%d", source, done.landed.rows, done.landed.files_created)
+    return place

@@ -1,0 +1,185 @@
+"""The sides of a check, read from bronze by mode and region through silver's own parsers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import reduce
+from types import MappingProxyType
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import types as T  # noqa: N812
+
+from jobs.batches import Fact, candidates_of
+from jobs.context import Context
+from jobs.options import Segment
+from jobs.streams import lines_of
+from lake.bronze import BronzeName, Dataset, Mode, folder
+from lake.clock import from_millis, to_millis
+from lake.frames import local_frame
+from lake.objects import ObjectStore
+from lake.packs import names_below
+from transform import envelopes, rows
+from transform.reconciliation.attribution import Source
+from transform.reconciliation.evidence import CLAIMS
+
+MODES: Mapping[Source, Mode] = MappingProxyType(
+    {"live": "live", "rest": "history", "archive": "archive"}
+)
+#: So much beyond the window is read too: a time may differ, and a side be there before it.
+MARGIN = timedelta(minutes=1)
+PRINTS: tuple[Dataset, ...] = ("trades", "agg_trades")
+REJECTED = T.StructType(
+    [
+        *[
+            T.StructField(name, T.StringType())
+            for name in ("side", "exchange", "kind", "instrument_uid")
+        ],
+        T.StructField("id", T.LongType()),
+        T.StructField("reasons", T.ArrayType(T.StringType())),
+        T.StructField("bronze_file", T.StringType()),
+        T.StructField("bronze_line", T.LongType()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Where a side comes from, and the places in which its bronze files lie.
+
+    Attributes:
+        source: the stream, REST or the archive.
+        stores: the lake, or what was downloaded for the check alone, or both.
+        region: of the stream's collectors; empty is all.
+    """
+
+    source: Source
+    stores: tuple[ObjectStore, ...]
+    region: str = ""
+
+    @property
+    def name(self) -> str:
+        """What certificates call it."""
+        return f"{self.source} {self.region}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is read of a side: a dataset of one exchange and kind, in a window [start, end)."""
+
+    fact: Fact
+    segment: Segment
+    window: tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a side says of a dataset, some time around the window included.
+
+    Attributes:
+        valid: rows of the silver schema.
+        rejected: rows of `REJECTED`.
+        claims: what its files claim, as rows of `CLAIMS`.
+    """
+
+    valid: DataFrame
+    rejected: DataFrame
+    claims: Sequence[tuple[Any, ...]]
+
+
+def held(side: Side, part: Part) -> Mapping[ObjectStore, Sequence[BronzeName]]:
+    """Return the names of a side's files that may have a row around the window, by place."""
+    return {
+        store: list(_names(store, part.fact.dataset, MODES[side.source], part))
+        for store in side.stores
+    }
+
+
+def read(context: Context, side: Side, which: str, part: Part) -> Rows:
+    """Parse what a side holds; `which` of the two it is: `left` or `right`."""
+    names = held(side, part)
+    parts = [
+        lines_of(replace(context, store=store), sorted({name.file for name in found}))
+        for store, found in names.items()
+        if found
+    ]
+    named = [name for found in names.values() for name in found]
+    claims = [_claim(which, name, is_refill=False) for name in named]
+    fact = part.fact
+    if not parts:
+        empty = local_frame(context.spark, [], fact.table.schema)
+        return Rows(empty, local_frame(context.spark, [], REJECTED), claims)
+    answers = _answers(side, reduce(DataFrame.unionByName, parts))
+    candidates = candidates_of(context, fact, answers, [part.segment.exchange])
+    # a pack holds other instruments as well
+    wanted = F.col("instrument").isin(sorted({name.instrument for name in named}))
+    valid = rows.valid(candidates, fact.table.schema).where(wanted & _around(part))
+    return Rows(valid, _rejected(candidates, which, fact), claims)
+
+
+def refills(store: ObjectStore, part: Part) -> list[tuple[Any, ...]]:
+    """Return what was asked for again by exactly its ids: those files carry a run's name."""
+    return [
+        _claim("", name, is_refill=True)
+        for dataset in PRINTS
+        for name in _names(store, dataset, "history", part)
+        if name.tag
+    ]
+
+
+def claims_of(context: Context, claims: Sequence[tuple[Any, ...]]) -> DataFrame:
+    """Return claims as a frame."""
+    return local_frame(context.spark, claims, CLAIMS)
+
+
+def _names(store: ObjectStore, dataset: Dataset, mode: Mode, part: Part) -> Iterator[BronzeName]:
+    segment = part.segment
+    start, end = to_millis(part.window[0] - MARGIN), to_millis(part.window[1] + MARGIN)
+    for name in names_below(store, folder(dataset, segment.exchange, segment.kind)):
+        overlaps = name.coverage.from_ms <= end and name.coverage.until_ms >= start
+        if name.mode == mode and overlaps and segment.admits(name.instrument):
+            yield name
+
+
+def _claim(which: str, name: BronzeName, *, is_refill: bool) -> tuple[Any, ...]:
+    held = name.coverage
+    return (
+        which,
+        name.exchange,
+        name.kind,
+        name.instrument,
+        held.first_id,
+        held.last_id,
+        from_millis(held.from_ms),
+        from_millis(held.until_ms),
+        is_refill,
+        name.file,
+    )
+
+
+def _answers(side: Side, lines: DataFrame) -> DataFrame:
+    """Return the envelopes of the side: a lake may hold other regions."""
+    answers = envelopes.read(lines).where(F.col("mode") == MODES[side.source])
+    if side.region:
+        answers = answers.where(F.col("region") == side.region)
+    return answers
+
+
+def _around(part: Part) -> Column:
+    moment = F.col("open_time" if part.fact.dataset == "klines" else "trade_timestamp")
+    start, end = part.window[0] - MARGIN, part.window[1] + MARGIN
+    return (moment >= F.lit(start)) & (moment < F.lit(end))
+
+
+def _rejected(candidates: DataFrame, which: str, fact: Fact) -> DataFrame:
+    identifier = "unix_millis(open_time)" if fact.dataset == "klines" else fact.id_column
+    return rows.faulty(candidates).select(
+        F.lit(which).alias("side"),
+        *("exchange", "kind", "instrument_uid"),
+        F.expr(identifier).alias("id"),
+        F.col("faults").alias("reasons"),
+        *("bronze_file", "bronze_line"),
+    )

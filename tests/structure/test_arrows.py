@@ -29,6 +29,7 @@ SHIPPED = ("lake", "extract", "transform", "expectations", "jobs", "serve")
 SPARK_SIDE = {
     "lake.schemas",
     "lake.schemas_of_indexes",
+    "lake.schemas_of_information_bars",
     "lake.schemas_of_perpetuals",
     "lake.tables",
     "lake.storage",

@@ -6,6 +6,7 @@ Run by `./spark-submit.sh information-bars --type dollar --threshold 10000000 --
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import reduce
 from typing import Annotated, NamedTuple
@@ -38,7 +39,7 @@ from lake.errors import GateError, UsageError
 from lake.frames import local_frame
 from lake.setting_sections import InformationBars, InformationSeries
 from lake.settings import Settings
-from lake.storage import Slice
+from lake.storage import MOST_INSTRUMENTS, Slice
 from lake.tables import GOLD_INFORMATION_BARS, GOLD_OHLCV, OPS_GATE_RESULTS, OPS_RUNS
 from transform import information_bars as bars
 from transform import information_days
@@ -166,12 +167,12 @@ def run(context: Context, order: Order) -> Built:
     start, end = order.selection.start, order.selection.end
     if start is None or end is None:
         raise UsageError("information bars need --start and --end")
-    days = _dates(start, end)
+    dates = _dates(start, end)
     built = []
     for segment in rebuild.held_of(context, order.selection).segments:
         listings = ((segment.exchange, segment.kind, name) for name in segment.instruments)
-        rows = tuple((*listing, day) for listing in listings for day in days)
-        built.append(build(context, order.series, Touched(rows)))
+        rows = [(*listing, day) for listing in listings for day in dates]
+        built += [build(context, order.series, touched) for touched in _parted(rows)]
     total = Built(*(sum(counts) for counts in zip(*built, strict=True)))
     if not total.days:
         log.warning("no day of this selection has ended and has a candle: run the pipeline first")
@@ -187,9 +188,8 @@ def follow(context: Context) -> None:
     for one in context.settings.gold.information_bars:
         context.tables.ensure(TABLE)
         series = Series(one.bar_type, one.threshold)
-        days = _stale(context, one, series)
-        if days:
-            build(context, series, Touched(days))
+        for touched in _parted(_stale(context, one, series)):
+            build(context, series, touched)
 
 
 def build(context: Context, series: Series, touched: Touched) -> Built:
@@ -253,19 +253,32 @@ def _require_sums(context: Context, fresh: DataFrame, days: DataFrame) -> None:
         ) from error
 
 
-def _stale(context: Context, one: InformationBars, series: Series) -> tuple[InstrumentDay, ...]:
+def _parted(rows: Sequence[InstrumentDay]) -> Iterator[Touched]:
+    """Part days of one exchange's kind by instrument: a slice names only so many in literals."""
+    names = sorted({instrument for _, _, instrument, _ in rows})
+    for first in range(0, len(names), MOST_INSTRUMENTS):
+        some = set(names[first : first + MOST_INSTRUMENTS])
+        yield Touched(tuple(row for row in rows if row[2] in some))
+
+
+def _stale(context: Context, one: InformationBars, series: Series) -> list[InstrumentDay]:
+    """Return the days of a series that differ from their candle, or that only one side has."""
     venue, admits = ((one.exchange, one.kind),), Segment(one.exchange, one.kind, one.instruments)
     candles = context.tables.read(GOLD_OHLCV).where("bar_interval = '1d'")
     candles = candles.where(Slice(venue).predicate())
     listed = [row["instrument"] for row in candles.select("instrument").distinct().collect()]
     names = tuple(sorted(name for name in listed if admits.admits(name)))
     if not names:
-        return ()
+        return []
     wanted = Slice(venue, (), names).predicate()
     held = context.tables.read(TABLE).where(_of(series)).where(wanted)
     compared = information_days.compared(held, information_days.days(candles.where(wanted)))
     days = compared.where(information_days.DIFFERS).select("instrument", "bar_date").distinct()
-    return tuple((*venue[0], row["instrument"], row["bar_date"]) for row in days.collect())
+    return [
+        (one.exchange, one.kind, row["instrument"], row["bar_date"])
+        for row in days.collect()
+        if row["instrument"] in names
+    ]
 
 
 def _of(series: Series, alias: str = "") -> str:

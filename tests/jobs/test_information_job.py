@@ -20,8 +20,6 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1500)]
 DAY_MS = 86_400_000
 OF = {"exchange": "binance", "kind": "spot", "instruments": "BTCUSDT"}
 WINDOW = {"start": "2024-01-01T12:00:00Z", "end": "2024-01-02T12:00:00Z"}
-#: Each aggregate is half a coin, 21,000.05 of quote volume.
-SERIES = ("dollar", "40000")
 CONFIGURED = (
     'gold.information_bars=[{exchange = "binance", kind = "spot", instruments = ["BTC*"],'
     ' bar_type = "volume", threshold = "1.5"}]'
@@ -42,8 +40,12 @@ def refine(context: Context) -> None:
     gold.follow(context)
 
 
-def build(context: Context, *series: str) -> information_bars.Built:
-    (order,) = information_bars.orders_of(context.settings, *(series or SERIES), **OF, **WINDOW)
+def build(
+    context: Context, bar_type: str = "dollar", threshold: str = "40000"
+) -> information_bars.Built:
+    """Build a series; by default two aggregates, of 21,000.05 each, are a bar."""
+    settings = context.settings
+    (order,) = information_bars.orders_of(settings, bar_type, threshold, **OF, **WINDOW)
     return information_bars.run(context, order)
 
 
@@ -118,9 +120,9 @@ def test_what_can_not_be_built_is_refused() -> None:
         (("volume", "0"), "greater than 0"),
         ((None, None), "no series"),
     ]
-    for named, message in several:
+    for (bar_type, threshold), message in several:
         with pytest.raises(UsageError, match=message):
-            information_bars.orders_of(settings, *named, **OF, **WINDOW)
+            information_bars.orders_of(settings, bar_type, threshold, **OF, **WINDOW)
     with pytest.raises(UsageError, match="text such as"):
         load_settings("replay", [CONFIGURED.replace('"1.5"', "1.5")])
 

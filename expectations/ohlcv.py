@@ -42,26 +42,24 @@ GRID = (
         f"year <> extract(year FROM {_MONTH}) OR month <> extract(month FROM {_MONTH})",
     ),
 )
+#: What holds of bars of prints, whatever closes one; where all are off-book there is no price.
+SOUND = (
+    one_of("exchange", EXCHANGES),
+    one_of("kind", KINDS),
+    one_of("built_from", ("agg_trades", "trades")),
+    Rule("prices_all_or_none", f"({_PRICED}) NOT IN (0, 4)"),
+    Rule(
+        "open_and_close_within_low_and_high",
+        "high < greatest(open, close, low) OR low > least(open, close, high)",
+    ),
+    not_negative("volume", "taker_buy_volume"),
+    Rule("taker_share_within_total", _SHARES),
+    above_zero("trade_count"),
+    ordered("first_trade_before_last", "first_trade_seq", "last_trade_seq"),
+)
 KEY = Key((*LISTING, "bar_interval"), "bar_start", number=f"{_START} DIV 60000000")
 
 
 def suite() -> Suite:
-    """Return the rules; a bar whose prints are all off-book has no price at all."""
-    rules = (
-        required(OHLCV),
-        one_of("exchange", EXCHANGES),
-        one_of("kind", KINDS),
-        one_of("bar_interval", INTERVALS),
-        one_of("built_from", ("agg_trades", "trades")),
-        *GRID,
-        Rule("prices_all_or_none", f"({_PRICED}) NOT IN (0, 4)"),
-        Rule(
-            "open_and_close_within_low_and_high",
-            "high < greatest(open, close, low) OR low > least(open, close, high)",
-        ),
-        not_negative("volume", "taker_buy_volume"),
-        Rule("taker_share_within_total", _SHARES),
-        above_zero("trade_count"),
-        ordered("first_trade_before_last", "first_trade_seq", "last_trade_seq"),
-    )
-    return Suite(rules, KEY)
+    """Return the rules of candles of prints."""
+    return Suite((required(OHLCV), one_of("bar_interval", INTERVALS), *GRID, *SOUND), KEY)

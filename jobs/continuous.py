@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from threading import Event
 from types import FrameType
 
-from jobs import gold, gold_of_perpetuals, instruments, silver
+from jobs import gold, gold_of_perpetuals, information_bars, instruments, silver
 from jobs.context import Context, Lake, open_context
 from jobs.status.publishing import publish_pass, publish_stop
 from lake.clock import to_iso
@@ -35,6 +35,7 @@ class Keeper:
     Attributes:
         seen: the bronze files of each dataset at the last pass.
         minute: the minute up to which gold was last looked at.
+        hour: the one in which the days of information bars were last looked at.
         stopping: where it is set, the steps that are left wait for the next start.
     """
 
@@ -42,6 +43,7 @@ class Keeper:
     stopping: Event = field(default_factory=Event)
     seen: dict[str, int] = field(default_factory=dict)
     minute: datetime | None = None
+    hour: datetime | None = None
 
     def refresh(self) -> bool:
         """Bring what has landed to silver, and what has ended to gold; tell whether anything was.
@@ -63,6 +65,10 @@ class Keeper:
             return bool(news)
         gold.follow(self.context)
         gold_of_perpetuals.follow(self.context)
+        hour = ended.replace(minute=0)
+        if hour != self.hour:
+            information_bars.follow(self.context)
+            self.hour = hour
         self.minute = ended
         log.info("gold is fresh until=%s", to_iso(ended))
         return True

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import gold, gold_of_perpetuals, instruments, silver
+from jobs import gold, gold_of_perpetuals, information_bars, instruments, silver
 from jobs.application import run_job
 from jobs.context import Context, Lake, exchanges_of, open_context, open_lake, start_session
 from jobs.continuous import run_continuously
@@ -127,6 +127,7 @@ def refine(context: Context) -> None:
         silver.consume(context, dataset)
     gold.follow(context)
     gold_of_perpetuals.follow(context)
+    information_bars.follow(context)
 
 
 if __name__ == "__main__":

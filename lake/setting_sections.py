@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
 )
 
 BarInterval = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
+BarType = Literal["tick", "volume", "dollar"]
 
 
 class Section(BaseModel):
@@ -234,11 +236,42 @@ class Bronze(Section):
     quarantine_rows: int = Field(ge=0)
 
 
+class InformationSeries(Section):
+    """What closes an information bar, and how much of it: text or a whole number."""
+
+    bar_type: BarType
+    threshold: Decimal = Field(gt=0, max_digits=38, decimal_places=18)
+
+    @field_validator("threshold", mode="before")
+    @classmethod
+    def _exact(cls, value: object) -> object:
+        """Refuse a number with a point: TOML reads it as a float."""
+        if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
+            return value
+        raise ValueError("a threshold is a whole number, or text such as '0.5'")
+
+    @model_validator(mode="after")
+    def _counts_whole_trades(self) -> InformationSeries:
+        """Refuse parts of a trade."""
+        if self.bar_type == "tick" and self.threshold != self.threshold.to_integral_value():
+            raise ValueError("a tick bar's threshold is a number of trades, and whole")
+        return self
+
+
+class InformationBars(InformationSeries):
+    """A series of information bars, and the instruments (the venue's own names, or patterns)."""
+
+    exchange: str = Field(min_length=1)
+    kind: str = Field(min_length=1)
+    instruments: tuple[str, ...] = Field(min_length=1)
+
+
 class Gold(Section):
     """Which bars are built, and how long after its end a bar may be published (seconds)."""
 
     grace_seconds: int = Field(ge=0)
     bar_intervals: tuple[BarInterval, ...]
+    information_bars: tuple[InformationBars, ...]
 
 
 class Continuous(Section):

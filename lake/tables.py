@@ -12,6 +12,7 @@ from lake import (
     schemas_of_certificates,
     schemas_of_incidents,
     schemas_of_indexes,
+    schemas_of_information_bars,
     schemas_of_perpetuals,
 )
 
@@ -156,6 +157,15 @@ GOLD_MARK_OHLCV = Table(
     properties=COMMON,
     on_demand=True,
 )
+GOLD_INFORMATION_BARS = Table(
+    "gold.information_bars",
+    schemas_of_information_bars.INFORMATION_BARS,
+    key=(*IDENTITY_KEY, "bar_type", "threshold", "bar_date", "bar_number"),
+    partitions=("bar_type", "year", "month"),
+    statistics=("exchange", "kind", "instrument", "bar_start"),
+    properties=COMMON,
+    on_demand=True,
+)
 OPS_QUARANTINE = Table(
     "ops.quarantine",
     schemas.QUARANTINE,
@@ -230,6 +240,7 @@ TABLES: Mapping[str, Table] = {
         GOLD_OHLCV_REVISIONS,
         GOLD_FUNDING_RATES,
         GOLD_MARK_OHLCV,
+        GOLD_INFORMATION_BARS,
         OPS_QUARANTINE,
         OPS_CONTINUITY,
         OPS_SIGHTINGS,

@@ -66,7 +66,11 @@ def minute_bars(prints: DataFrame, source: Source) -> DataFrame:
         counted in contracts or quote units is the sum of each print's quote / price, rounded
         half up at scale 18. Prices are null where every print was off the book.
     """
-    return _minutes(_sides(_prints(prints, source))).select(
+    minute = [*IDENTITY, "bar_start"]
+    found = counted(prints, source).withColumn(
+        "bar_start", grid.bar_start(F.col("trade_timestamp"), "1m")
+    )
+    return merged(parts(sides(found, minute)), minute).select(
         *IDENTITY,
         F.lit(source).alias("built_from"),
         *schemas.SOURCE_BARS.fieldNames()[5:-2],
@@ -75,11 +79,21 @@ def minute_bars(prints: DataFrame, source: Source) -> DataFrame:
     )
 
 
-def _prints(prints: DataFrame, source: Source) -> DataFrame:
-    counted = [kind for kind, rule in PRINT_RULES.items() if rule.counts]
+def counted(prints: DataFrame, source: Source) -> DataFrame:
+    """Return the prints that count in bars, and what each does to one.
+
+    Args:
+        prints: as of `minute_bars`.
+        source: which of the two.
+
+    Returns:
+        The same columns, `first_trade_seq` and `last_trade_seq` of single trades too, and whether
+        the print `sets_price` and `is_buy`.
+    """
+    counting = [kind for kind, rule in PRINT_RULES.items() if rule.counts]
     pricing = [kind for kind, rule in PRINT_RULES.items() if rule.sets_price]
     if source == "trades":
-        prints = prints.where(F.col("print_kind").isin(counted)).select(
+        prints = prints.where(F.col("print_kind").isin(counting)).select(
             "*",
             F.col("print_kind").isin(pricing).alias("sets_price"),
             F.col("trade_seq").alias("first_trade_seq"),
@@ -87,21 +101,22 @@ def _prints(prints: DataFrame, source: Source) -> DataFrame:
         )
     else:
         prints = prints.withColumn("sets_price", F.lit(True))
-    return prints.select(
-        "*",
-        grid.bar_start(F.col("trade_timestamp"), "1m").alias("bar_start"),
-        (F.col("taker_side") == "buy").alias("is_buy"),
-    )
+    return prints.withColumn("is_buy", F.col("taker_side") == "buy")
 
 
-def _sides(prints: DataFrame) -> DataFrame:
-    """Reduce millions of prints to a few rows a minute, in fixed-width buffers.
+def sides(prints: DataFrame, key: list[str], *more: Column) -> DataFrame:
+    """Reduce millions of prints to a few rows a bar, in fixed-width buffers.
 
     Whatever a sum depends on is a key here (units, side, whether it sets the price): that leaves
     no text in a buffer, which would force Spark to sort the prints, and half as many sums.
+
+    Args:
+        prints: as `counted` returns them.
+        key: the columns that name a bar.
+        more: further aggregates.
     """
     seq = F.col("first_trade_seq")
-    return prints.groupBy(*IDENTITY, *UNITS, "bar_start", "sets_price", "is_buy").agg(
+    return prints.groupBy(*key, *UNITS, "sets_price", "is_buy").agg(
         F.min_by("price", seq).alias("open"),
         F.max("price").alias("high"),
         F.min("price").alias("low"),
@@ -114,6 +129,7 @@ def _sides(prints: DataFrame) -> DataFrame:
         F.min(seq).alias("first_trade_seq"),
         F.max("last_trade_seq").alias("last_trade_seq"),
         F.max("knowledge_timestamp").alias("knowledge_timestamp"),
+        *more,
     )
 
 
@@ -134,14 +150,15 @@ def _base_of_inverse() -> Column:
     return F.when(F.col("price") > 0, quotient).otherwise(F.lit(0)).cast(schemas.AMOUNT)
 
 
-def _minutes(sides: DataFrame) -> DataFrame:
+def parts(found: DataFrame) -> DataFrame:
+    """Return what `sides` has found as parts of bars, for `merged`."""
     base = F.coalesce(F.col("inverse_base_volume"), F.col("volume"))
     priced = [
         F.when(F.col("sets_price"), F.col(name)).alias(name)
         for name in ("open", "high", "low", "close")
     ]
-    rows = sides.select(
-        *[name for name in sides.columns if name not in ("open", "high", "low", "close")],
+    return found.select(
+        *[name for name in found.columns if name not in ("open", "high", "low", "close")],
         *priced,
         F.when(F.col("sets_price"), F.col("first_trade_seq")).alias("open_seq"),
         F.when(F.col("sets_price"), F.col("last_print_seq")).alias("close_seq"),
@@ -155,10 +172,9 @@ def _minutes(sides: DataFrame) -> DataFrame:
             )
         ],
     )
-    return merged(rows, [*IDENTITY, "bar_start"])
 
 
-def merged(rows: DataFrame, key: list[str]) -> DataFrame:
+def merged(rows: DataFrame, key: list[str], *more: Column) -> DataFrame:
     """Merge parts of bars exactly: first open, last close, extremes, sums.
 
     Args:
@@ -166,6 +182,7 @@ def merged(rows: DataFrame, key: list[str]) -> DataFrame:
             `knowledge_timestamp`, and `open_seq` and `close_seq` that order them; both are null
             where a part has no price.
         key: the columns that name the whole.
+        more: further aggregates.
     """
     return rows.groupBy(*key).agg(
         F.min_by("open", "open_seq").alias("open"),
@@ -177,4 +194,5 @@ def merged(rows: DataFrame, key: list[str]) -> DataFrame:
         F.min("first_trade_seq").alias("first_trade_seq"),
         F.max("last_trade_seq").alias("last_trade_seq"),
         F.max("knowledge_timestamp").alias("knowledge_timestamp"),
+        *more,
     )

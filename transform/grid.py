@@ -49,14 +49,15 @@ def shifted(moment: Column, micros: Column) -> Column:
 
 def year(moment: Column) -> Column:
     """Return the year of a moment in UTC, whatever the session's time zone."""
-    return F.year(_date(moment))
+    return F.year(date(moment))
 
 
 def month(moment: Column) -> Column:
     """Return the month of a moment in UTC, whatever the session's time zone."""
-    return F.month(_date(moment))
+    return F.month(date(moment))
 
 
-def _date(moment: Column) -> Column:
+def date(moment: Column) -> Column:
+    """Return the day of a moment in UTC as DATE, whatever the session's time zone."""
     days = F.call_function("div", F.unix_micros(moment), F.lit(DAY))
     return F.date_from_unix_date(days.cast("int"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -126,6 +126,15 @@ CANDLE = {
     "revision": 0,
     "year": 2024,
     "month": 1,
+}
+INFORMATION_BAR = {
+    **{name: value for name, value in CANDLE.items() if name not in ("bar_interval", "revision")},
+    "bar_type": "dollar",
+    "threshold": Decimal(50),
+    "bar_date": date(2024, 1, 1),
+    "bar_number": 3,
+    "bar_end": TRADED_AT,
+    "is_last_of_day": True,
 }
 FUNDING = {
     **IDENTITY,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from expectations import (
     facts,
     funding_rates,
     index_prices,
+    information_bars,
     instruments,
     klines,
     mark_bars,
@@ -24,7 +25,12 @@ from expectations import (
     trades,
 )
 from expectations.rules import Suite, admitting
-from lake import schemas, schemas_of_indexes, schemas_of_perpetuals
+from lake import (
+    schemas,
+    schemas_of_indexes,
+    schemas_of_information_bars,
+    schemas_of_perpetuals,
+)
 
 pytestmark = [
     pytest.mark.spark,
@@ -63,6 +69,9 @@ CASES = {
         mark_bars.suite(reduced=True), schemas_of_perpetuals.MARK_KLINES, b.MARK_BAR
     ),
     "mark_ohlcv": Case(mark_bars.candles(), schemas_of_perpetuals.MARK_OHLCV, b.MARK_CANDLE),
+    "information_bars": Case(
+        information_bars.suite(), schemas_of_information_bars.INFORMATION_BARS, b.INFORMATION_BAR
+    ),
 }
 PROVENANCE: list[tuple[str, dict[str, Any]]] = [
     ("required_columns_present", {"region": ""}),
@@ -238,6 +247,34 @@ BREAKS["mark_ohlcv"] = [
     ("minutes_within_interval", {"minutes": 6, "is_complete": False}),
     ("complete_where_whole", {"is_complete": False}),
     ("sources_agree", {"is_disputed": True}),
+]
+OF_PRINTS = {
+    "exchange_known",
+    "kind_known",
+    "built_from_known",
+    "prices_all_or_none",
+    "open_and_close_within_low_and_high",
+    "volume_and_taker_buy_volume_not_negative",
+    "taker_share_within_total",
+    "trade_count_above_zero",
+    "first_trade_before_last",
+}
+_DAY_AHEAD = datetime(2024, 1, 3, 0, 2, tzinfo=UTC)
+BREAKS["information_bars"] = [
+    *[one for one in BREAKS["ohlcv"] if one[0] in OF_PRINTS],
+    ("required_columns_present", {"is_last_of_day": None}),
+    ("bar_type_known", {"bar_type": "range"}),
+    ("threshold_above_zero", {"threshold": Decimal(0)}),
+    ("bar_number_above_zero", {"bar_number": 0}),
+    (
+        "bar_end_plausible",
+        {"bar_start": _DAY_AHEAD, "bar_end": _DAY_AHEAD, "bar_date": date(2024, 1, 3)},
+    ),
+    ("bar_starts_before_it_ends", {"bar_end": datetime(2024, 1, 1, 23, 54, tzinfo=UTC)}),
+    ("prints_within_bar_date", {"bar_date": date(2024, 1, 2)}),
+    ("prints_within_bar_date", {"bar_end": datetime(2024, 1, 2, tzinfo=UTC)}),
+    ("month_agrees_with_bar_date", {"month": 2}),
+    ("month_agrees_with_bar_date", {"year": 2023}),
 ]
 #: Rules that can't be broken alone: a bar in the future is beyond the day's end of the good row.
 TOGETHER = {"bar_end_plausible"}

@@ -31,6 +31,7 @@ SPARK_SIDE = {
     "lake.schemas_of_certificates",
     "lake.schemas_of_incidents",
     "lake.schemas_of_indexes",
+    "lake.schemas_of_information_bars",
     "lake.schemas_of_perpetuals",
     "lake.tables",
     "lake.storage",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zipfile
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from lake import schemas
 from tests.transform.frames import LONG_AGO, at, frame, records
-from transform import assemble, bars
+from transform import assemble, bars, information_bars, information_days
 from transform.reconciliation import candles as reconcile
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -128,3 +129,27 @@ def test_the_day_holds_every_trade_once(candles: DataFrame) -> None:
             ("5m", 288),
         )
     ]
+
+
+def test_dollar_bars_add_up_to_the_days_24_hours(
+    spark: SparkSession, lines: Path, candles: DataFrame
+) -> None:
+    days = information_days.days(candles).cache()
+    series = information_bars.Series("dollar", Decimal(10_000_000))
+
+    made = information_bars.information_bars(
+        aggregates(spark, lines), "agg_trades", days, series
+    ).cache()
+
+    sums = [field.name for field in schemas.BAR_SUMS]
+    ours = made.select(*[F.sum(name).alias(name) for name in sums])
+    hours = candles.where("bar_interval = '1h'").select(*[F.sum(name).alias(name) for name in sums])
+    assert records(ours, *sums) == records(hours, *sums)
+    compared = information_days.compared(made, days)
+    assert compared.count() == len(information_days.FIELDS)
+    assert compared.where(information_days.DIFFERS).isEmpty()
+    total = made.agg(F.sum("quote_volume").alias("sum")).collect()[0]["sum"]
+    # no aggregate of this day is worth a threshold, so none passes two multiples
+    assert made.count() == total // 10_000_000 + 1
+    for one in (made, days):
+        one.unpersist()

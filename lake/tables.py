@@ -178,6 +178,20 @@ OPS_CONFLICTS = Table(
     partitions=("dataset",),
     properties=COMMON,
 )
+OPS_REPLACED_TRADES = Table(
+    "ops.replaced_trades",
+    schemas.REPLACED_TRADES,
+    key=(*SILVER_TRADES.key, "replaced_at"),
+    properties={**COMMON, **APPEND_ONLY},
+    on_demand=True,
+)
+OPS_REPLACED_AGG_TRADES = Table(
+    "ops.replaced_agg_trades",
+    schemas.REPLACED_AGG_TRADES,
+    key=(*SILVER_AGG_TRADES.key, "replaced_at"),
+    properties={**COMMON, **APPEND_ONLY},
+    on_demand=True,
+)
 OPS_GATE_RESULTS = Table(
     "ops.gate_results", schemas.GATE_RESULTS, key=(), properties={**COMMON, **APPEND_ONLY}
 )
@@ -211,11 +225,18 @@ TABLES: Mapping[str, Table] = {
         OPS_CONTINUITY,
         OPS_SIGHTINGS,
         OPS_CONFLICTS,
+        OPS_REPLACED_TRADES,
+        OPS_REPLACED_AGG_TRADES,
         OPS_GATE_RESULTS,
         OPS_RECONCILIATION,
         OPS_RUNS,
         OPS_WATERMARKS,
     )
+}
+#: Where the rows of a silver table go that a decided correction replaces.
+REPLACED: Mapping[str, Table] = {
+    SILVER_TRADES.name: OPS_REPLACED_TRADES,
+    SILVER_AGG_TRADES.name: OPS_REPLACED_AGG_TRADES,
 }
 #: What every lake has from its first run on.
 STANDING = tuple(table for table in TABLES.values() if not table.on_demand)

@@ -91,7 +91,7 @@ def first_minute(context: Context, moment: datetime) -> list[tuple[Any, ...]]:
 
 def prices(context: Context, moment: datetime) -> dict[int, Decimal]:
     rows = f"agg_trades_as_of(timestamp'{to_iso(moment)}')"
-    return dict(answer(context, f"select agg_id, price from {rows}"))  # type: ignore[arg-type]  # noqa: S608
+    return dict(answer(context, f"select agg_id, price from {rows}"))  # noqa: S608
 
 
 def test_a_bar_is_what_was_known_of_it(known: Known) -> None:

@@ -1,4 +1,4 @@
-"""The tables under their names, for SQL: `silver.trades`, `gold.ohlcv`, `gold.ohlcv_filled`."""
+"""Names for SQL: tables, views such as `gold.ohlcv_filled`, functions such as `ohlcv_as_of(t)`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,23 @@ from lake.tables import TABLES
 LAYERS = ("silver", "gold", "ops")
 #: Names that stand for what is made only where a statement names them.
 VIEWS: Mapping[str, Callable[[Context], DataFrame]] = {
+    "gold.ohlcv_by_end": views.ohlcv_by_end,
+    "gold.ohlcv_by_start": views.ohlcv_by_start,
     "gold.ohlcv_filled": views.ohlcv_filled,
     "ops.bulk_runs": bulk_runs,
     "ops.incidents_current": memory.current,
     "ops.missing_minutes": views.missing_minutes,
 }
-#: A string literal, which stays as it is, or a view's name.
+#: Table functions of one moment: the rows that were known then. Spark has none inside a database.
+AS_OF: Mapping[str, Callable[[Context], DataFrame]] = {
+    "ohlcv_as_of": views.ohlcv_known,
+    "trades_as_of": views.trades_known,
+    "agg_trades_as_of": views.agg_trades_known,
+}
+#: A string literal, which stays as it is, a view's name, or a function's.
 _WORDS = re.compile(
-    rf"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|\b({'|'.join(map(re.escape, VIEWS))})\b",
+    rf"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|\b({'|'.join(map(re.escape, VIEWS))})\b"
+    rf"|\b({'|'.join(AS_OF)})\b",
     re.IGNORECASE,
 )
 
@@ -47,20 +56,37 @@ def with_views(context: Context, statement: str) -> str:
     """Return the statement with session views in the places of the names in `VIEWS`.
 
     Spark has no view of a DataFrame inside a named database, so the names are put in their places
-    here; text in quotes is left alone. A view is made only where it is asked for.
+    here; text in quotes is left alone. A view or a function of `AS_OF` is made only where it is
+    asked for.
     """
     named: set[str] = set()
+    functions: set[str] = set()
 
     def placed(match: re.Match[str]) -> str:
         if match[1]:
             return match[1]
+        if match[3]:
+            functions.add(match[3].lower())
+            return match[3]
         named.add(match[2].lower())
         return _session_name(match[2].lower())
 
     replaced = _WORDS.sub(placed, statement)
     for name in sorted(named):
         VIEWS[name](context).createOrReplaceTempView(_session_name(name))
+    for name in sorted(functions):
+        _make_function(context, name)
     return replaced
+
+
+def _make_function(context: Context, name: str) -> None:
+    known = f"{name}_known"
+    AS_OF[name](context).createOrReplaceTempView(known)
+    context.spark.sql(
+        f"CREATE OR REPLACE TEMPORARY FUNCTION {name}(t TIMESTAMP) RETURNS TABLE"  # noqa: S608 - ours
+        f" RETURN SELECT * EXCEPT (known_from, known_until) FROM {known}"
+        f" WHERE known_from <= {name}.t AND (known_until IS NULL OR known_until > {name}.t)"
+    )
 
 
 def _session_name(name: str) -> str:

@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F  # noqa: N812
 
 from jobs import batches, gold, silver
 from jobs.context import Context, open_context, open_lake
 from jobs.options import Env, Sets
 from jobs.streams import lines_of
 from lake.errors import UsageError
-from lake.storage import quoted
-from lake.tables import IDENTITY_KEY, OPS_CONFLICTS, TABLES
+from lake.storage import Slice, quoted
+from lake.tables import IDENTITY_KEY, OPS_CONFLICTS, REPLACED, TABLES
 from transform import sightings
 
 app = typer.Typer(
@@ -78,8 +79,8 @@ def keep_first(context: Context, where: str) -> None:
 def correct_dataset(context: Context, dataset: str, where: str) -> int:
     """Put the later row of open conflicts in the place of the one held; return how many.
 
-    The row is read from its bronze file again. A run killed between the two writes is mended by
-    the same command: the conflict is still open, and the row the same.
+    The row is read from its bronze file again. A run killed between the writes is mended by the
+    same command: the conflict is still open, and the row the same.
 
     Raises:
         UsageError: two rows claim one id, or bronze or the parser no longer has the row.
@@ -102,10 +103,28 @@ def correct_dataset(context: Context, dataset: str, where: str) -> int:
                 where=files[0],
                 hint="Rebuild the window first; then look at the conflicts again.",
             )
+        _set_aside(context, fact, later, within)
         context.tables.upsert(later, fact.table, within.predicate("t"))
     _supersede(context, conflicts)
     context.tables.update(OPS_CONFLICTS, chosen, {"state": CORRECTED})
     return found
+
+
+def _set_aside(context: Context, fact: batches.Fact, later: DataFrame, within: Slice) -> None:
+    """Keep the rows that are about to be replaced, whole: what was known before asks for them.
+
+    A row set aside twice, by a run that was killed, stood until the later moment.
+    """
+    table = REPLACED[fact.table.name]
+    context.tables.ensure(table)
+    names = fact.table.schema.names
+    held = context.tables.read(fact.table).where(within.predicate()).select(names)
+    same = [F.col(f"t.{name}") == F.col(f"s.{name}") for name in fact.table.key]
+    rows = [F.struct(*[f"{side}.{name}" for name in names]) for side in ("t", "s")]
+    is_another = ~rows[0].eqNullSafe(rows[1])
+    before = held.alias("t").join(later.alias("s"), [*same, is_another], "left_semi")
+    now = F.lit(context.clock.now())
+    context.tables.append(before.withColumn("replaced_at", now), table)
 
 
 def decided(context: Context, fact: batches.Fact, rows: DataFrame) -> DataFrame:

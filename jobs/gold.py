@@ -228,7 +228,7 @@ def refresh(context: Context, touched: Touched, batch_id: int, stream: str = "")
         until(context),
     )
     known = context.tables.read(GOLD_OHLCV_REVISIONS).where(within)
-    changed = revisions.changed(candidates, newest(known)).persist(KEPT)
+    changed = revisions.changed(candidates, newest(known), context.clock.now()).persist(KEPT)
     is_projected = context.projected.issuperset(touched.rows)
     context.projected.difference_update(touched.rows)
     try:

@@ -1,4 +1,4 @@
-"""What is asked of gold but not kept: the gap-free candles, and the exchange's newest bars."""
+"""What is asked but not kept: the gap-free candles, both labels of a bar, what was known when."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from lake.packs import names_below
 from lake.schemas import IDENTITY, KLINES
 from lake.tables import (
     GOLD_OHLCV,
+    GOLD_OHLCV_REVISIONS,
     OPS_CONTINUITY,
     OPS_WATERMARKS,
+    REPLACED,
+    SILVER_AGG_TRADES,
     SILVER_INDEX_PRICES,
     SILVER_INSTRUMENTS,
     SILVER_KLINES,
+    SILVER_TRADES,
+    Table,
 )
-from transform import filled, halts, index_minutes
+from transform import as_of, filled, halts, index_minutes
 
 #: What bars files were asked for and answered: identity, interval, source and the time between.
 LANDED = T.StructType(
@@ -65,6 +70,45 @@ def missing_minutes(context: Context) -> DataFrame:
     if context.tables.exists(table):
         return index_minutes.missing(context.tables.read(table))
     return index_minutes.missing(local_frame(context.spark, [], table.schema))
+
+
+def ohlcv_by_start(context: Context) -> DataFrame:
+    """Return `gold.ohlcv_by_start`: the candles with the exchanges' label, their start."""
+    return _labelled(context, "bar_start")
+
+
+def ohlcv_by_end(context: Context) -> DataFrame:
+    """Return `gold.ohlcv_by_end`: the candles labelled by their end, when they are known first."""
+    return _labelled(context, "bar_end")
+
+
+def _labelled(context: Context, by: str) -> DataFrame:
+    return context.tables.read(GOLD_OHLCV).select(F.col(by).alias("bar_time"), "*")
+
+
+def ohlcv_known(context: Context) -> DataFrame:
+    """Return every value that a candle had, with the time in which it was the newest known."""
+    return as_of.bars(context.tables.read(GOLD_OHLCV_REVISIONS))
+
+
+def trades_known(context: Context) -> DataFrame:
+    """Return every row that a trade had, with the time in which it stood."""
+    return _prints_known(context, SILVER_TRADES)
+
+
+def agg_trades_known(context: Context) -> DataFrame:
+    """Return every row that an aggregate trade had, with the time in which it stood."""
+    return _prints_known(context, SILVER_AGG_TRADES)
+
+
+def _prints_known(context: Context, table: Table) -> DataFrame:
+    replaced = REPLACED[table.name]
+    earlier = (
+        context.tables.read(replaced)
+        if context.tables.exists(replaced)
+        else local_frame(context.spark, [], replaced.schema)
+    )
+    return as_of.prints(context.tables.read(table), earlier, table.key)
 
 
 def published(context: Context) -> DataFrame:

@@ -289,6 +289,10 @@ CONFLICTS = T.StructType(
     ]
 )
 
+#: Prints whose place a decided correction has given to another row: whole, and since when.
+REPLACED_TRADES = T.StructType([*TRADES.fields, _required("replaced_at", TIMESTAMP)])
+REPLACED_AGG_TRADES = T.StructType([*AGG_TRADES.fields, _required("replaced_at", TIMESTAMP)])
+
 #: One row an expectation and attempt.
 GATE_RESULTS = T.StructType(
     [

@@ -194,6 +194,20 @@ OPS_CONFLICTS = Table(
     partitions=("dataset",),
     properties=COMMON,
 )
+OPS_REPLACED_TRADES = Table(
+    "ops.replaced_trades",
+    schemas.REPLACED_TRADES,
+    key=(*SILVER_TRADES.key, "replaced_at"),
+    properties={**COMMON, **APPEND_ONLY},
+    on_demand=True,
+)
+OPS_REPLACED_AGG_TRADES = Table(
+    "ops.replaced_agg_trades",
+    schemas.REPLACED_AGG_TRADES,
+    key=(*SILVER_AGG_TRADES.key, "replaced_at"),
+    properties={**COMMON, **APPEND_ONLY},
+    on_demand=True,
+)
 OPS_GATE_RESULTS = Table(
     "ops.gate_results", schemas.GATE_RESULTS, key=(), properties={**COMMON, **APPEND_ONLY}
 )
@@ -245,6 +259,8 @@ TABLES: Mapping[str, Table] = {
         OPS_CONTINUITY,
         OPS_SIGHTINGS,
         OPS_CONFLICTS,
+        OPS_REPLACED_TRADES,
+        OPS_REPLACED_AGG_TRADES,
         OPS_GATE_RESULTS,
         OPS_RECONCILIATION,
         OPS_RECONCILIATION_DIFFERENCES,
@@ -252,6 +268,11 @@ TABLES: Mapping[str, Table] = {
         OPS_WATERMARKS,
         OPS_INCIDENTS,
     )
+}
+#: Where the rows of a silver table go that a decided correction replaces.
+REPLACED: Mapping[str, Table] = {
+    SILVER_TRADES.name: OPS_REPLACED_TRADES,
+    SILVER_AGG_TRADES.name: OPS_REPLACED_AGG_TRADES,
 }
 #: What every lake has from its first run on.
 STANDING = tuple(table for table in TABLES.values() if not table.on_demand)

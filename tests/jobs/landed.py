@@ -30,6 +30,7 @@ def land(
     kind: str = "spot",
     mode: str = "history",
     tag: str = "",
+    known: datetime = RECEIVED,
 ) -> str:
     """Land one file of an instrument, an answer a body; return its key."""
     of: dict[str, Any] = {
@@ -40,22 +41,23 @@ def land(
         "mode": mode,
     }
     envelopes = [
-        envelope(**of, sequence=place, body=body) for place, body in enumerate(bodies, start=1)
+        envelope(**of, sequence=place, body=body, known=known)
+        for place, body in enumerate(bodies, start=1)
     ]
     key = BronzeName(**of, coverage=Coverage(*ids, *times), tag=tag).key
     assert context.store.create(key, to_file(envelopes))
     return key
 
 
-def envelope(*, body: str, sequence: int = 1, **of: Any) -> Envelope:
-    """Return one answer, received at RECEIVED."""
+def envelope(*, body: str, sequence: int = 1, known: datetime = RECEIVED, **of: Any) -> Envelope:
+    """Return one answer, received and kept at the moment `known`."""
     return Envelope(
         **of,
         region="test",
         request={},
         status=200,
-        end_download_timestamp=RECEIVED,
-        knowledge_timestamp=RECEIVED,
+        end_download_timestamp=known,
+        knowledge_timestamp=known,
         run_id="run",
         sequence=sequence,
         body=body.encode(),

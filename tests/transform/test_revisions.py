@@ -30,7 +30,8 @@ def bar(name: str, **more: Any) -> dict[str, Any]:
 
 
 def changes(spark: SparkSession, now: list[Any], before: list[Any]) -> DataFrame:
-    return revisions.changed(frame(spark, schemas.OHLCV, now), frame(spark, schemas.OHLCV, before))
+    of = schemas.OHLCV
+    return revisions.changed(frame(spark, of, now), frame(spark, of, before), at("12:00"))
 
 
 def test_each_kind_of_change_is_named_and_numbered(spark: SparkSession) -> None:
@@ -62,6 +63,38 @@ def test_each_kind_of_change_is_named_and_numbered(spark: SparkSession) -> None:
     ]
     assert [(f.name, f.dataType) for f in made.schema] == [
         (f.name, f.dataType) for f in schemas.OHLCV_REVISIONS
+    ]
+
+
+def test_a_value_is_known_when_its_trades_were_or_when_something_else_told_it(
+    spark: SparkSession,
+) -> None:
+    """A correction of a trade that came at one o'clock, decided at noon, was not known at two."""
+    before = [
+        bar("LATE", knowledge_timestamp=at("01:00")),
+        bar("CORRECTED", knowledge_timestamp=at("01:00")),
+        bar("PROVED", knowledge_timestamp=at("01:00"), is_complete=False),
+        bar("BEFORE", knowledge_timestamp=at("03:00")),
+        bar("AHEAD", knowledge_timestamp=at("13:00")),
+    ]
+    now = [
+        bar("NEW", knowledge_timestamp=at("01:00")),
+        bar("LATE", knowledge_timestamp=at("02:00"), trade_count=6),
+        bar("CORRECTED", knowledge_timestamp=at("02:00"), close="99"),
+        bar("PROVED", knowledge_timestamp=at("01:00")),
+        bar("BEFORE", knowledge_timestamp=at("02:00"), trade_count=6),
+        bar("AHEAD", knowledge_timestamp=at("02:00"), close="99"),
+    ]
+
+    made = changes(spark, now, before)
+
+    assert records(made, "instrument", "knowledge_timestamp") == [
+        ("AHEAD", "2024-01-01T13:00:00"),
+        ("BEFORE", "2024-01-01T12:00:00"),
+        ("CORRECTED", "2024-01-01T12:00:00"),
+        ("LATE", "2024-01-01T02:00:00"),
+        ("NEW", "2024-01-01T01:00:00"),
+        ("PROVED", "2024-01-01T12:00:00"),
     ]
 
 

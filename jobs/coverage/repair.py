@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 
@@ -23,6 +23,7 @@ from jobs.extraction import history
 from jobs.extraction.approval import require_leave
 from jobs.extraction.run import Prepared
 from jobs.options import Env, Exchange, Instruments, Kind, Segment, Sets, Yes, segments_of
+from jobs.reconciliation.open_rows import unexplained_ids
 from jobs.runs import recorded
 from lake.bronze import Coverage, Dataset
 from lake.errors import CandlelakeError, ExtractError, PermanentExtractError, UsageError
@@ -32,6 +33,14 @@ from lake.tables import OPS_CONTINUITY, TABLES
 log = logging.getLogger(__name__)
 
 Holes = Mapping[Of, Sequence[Missing]]
+FromReconciliation = Annotated[
+    bool,
+    typer.Option(
+        "--from-reconciliation",
+        help="Ask for the ids that the newest certificates leave unexplained, not for the ledger's"
+        " holes.",
+    ),
+]
 EVERY = tuple(TABLES.values())
 
 
@@ -63,6 +72,7 @@ def repair(
     exchange: Exchange = None,
     kind: Kind = None,
     instruments: Instruments = None,
+    from_reconciliation: FromReconciliation = False,
     yes: Yes = False,
     env: Env = "replay",
     sets: Sets = None,
@@ -74,7 +84,7 @@ def repair(
     lake = open_lake(env, sets or ())
     chosen = segments_of(exchange, kind, instruments)
     with open_context("repair", lake, writes=EVERY) as context:
-        holes = open_holes(context, chosen)
+        holes = _reported(context, chosen) if from_reconciliation else open_holes(context, chosen)
     if not holes:
         typer.echo("no hole is open")
         return
@@ -90,6 +100,13 @@ def repair(
             typer.echo(str(verdict))
         counts["holes"] = len(verdicts)
         require_closed(verdicts, asked)
+
+
+def _reported(context: Context, segments: Sequence[Segment]) -> Holes:
+    """Digest what has landed, then return the ids that the newest certificates leave open."""
+    context.tables.ensure(*EVERY)
+    pipeline.refine(context)
+    return unexplained_ids(context, segments)
 
 
 def open_holes(context: Context, segments: Sequence[Segment]) -> Holes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 import typer
@@ -29,6 +29,7 @@ from jobs.options import (
 )
 from jobs.reconciliation import candles, checks, gate
 from jobs.reconciliation.printing import print_outcome
+from jobs.reconciliation.voting import voted
 from lake.errors import UsageError
 from lake.moment import moment
 from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES
@@ -36,27 +37,31 @@ from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFE
 WRITES = (OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES)
 
 
+Check = Annotated[
+    Literal["stream", "daily", "bars", "archive"],
+    typer.Option(
+        help="stream: what was streamed against REST, ten to five minutes ago; daily: against"
+        " REST and the archive, the day before; archive: REST against the archive; bars: our"
+        " candles against the exchange's."
+    ),
+]
+At = Annotated[str | None, typer.Option("--at", help="The moment of the check; now by default.")]
+Region = Annotated[str, typer.Option(help="Of the collectors; all by default.")]
+Download = Annotated[
+    checks.Download | None,
+    typer.Option(
+        help="Ask the exchange always, for what bronze is missing, or never. It lands apart"
+        " from bronze. stream: always; else missing."
+    ),
+]
+
+
 def reconcile(
     *,
-    check: Annotated[
-        Literal["stream", "daily", "bars", "archive"],
-        typer.Option(
-            help="stream: what was streamed against REST, ten to five minutes ago; daily: against"
-            " REST and the archive, the day before; archive: REST against the archive; bars: our"
-            " candles against the exchange's."
-        ),
-    ],
-    at: Annotated[
-        str | None, typer.Option("--at", help="The moment of the check; now by default.")
-    ] = None,
-    region: Annotated[str, typer.Option(help="Of the collectors; all by default.")] = "",
-    download: Annotated[
-        checks.Download | None,
-        typer.Option(
-            help="Ask the exchange always, for what bronze is missing, or never. It lands apart"
-            " from bronze. stream: always; else missing."
-        ),
-    ] = None,
+    check: Check,
+    at: At = None,
+    region: Region = "",
+    download: Download = None,
     exchange: Exchange = None,
     kind: Kind = None,
     instruments: Instruments = None,
@@ -86,19 +91,14 @@ def reconcile(
         if check == "bars":
             rows = certify(context, selection)
         else:
-            plan = checks.Plan(
-                check,
-                _window(check, selection, now),
-                region,
-                download or checks.usual_download(check),
-                timedelta(seconds=lake.settings.reconcile.edge_seconds),
-            )
-            rows = compare(context, plan, selection)
+            window = _window(check, selection, now)
+            asked = download or checks.usual_download(check)
+            rows = compare(context, checks.Plan(check, window, region, asked), selection)
         gate.require(context, rows)
 
 
 def certify(context: Context, selection: Selection) -> Sequence[Row]:
-    """Compare our candles with the exchange's bars; return the certificates."""
+    """Compare our candles with the exchange's bars, and its publications with one another."""
     held = context.tables.read(GOLD_OHLCV).select("exchange", "kind", "instrument").distinct()
     listings = [
         (row["exchange"], row["kind"], row["instrument"])
@@ -111,7 +111,13 @@ def certify(context: Context, selection: Selection) -> Sequence[Row]:
     ]
     certificate = candles.certify(context, selection, listings)
     candles.print_certificate(certificate, sys.stdout)
-    return certificate.totals
+    rows = list(certificate.totals)
+    for segment in selection.segments:
+        outcome = voted(context, segment, certificate.window)
+        if outcome is not None and outcome.rows:
+            print_outcome(outcome, sys.stdout)
+            rows += outcome.rows
+    return rows
 
 
 def compare(context: Context, plan: checks.Plan, selection: Selection) -> Sequence[Row]:

@@ -40,6 +40,8 @@ AGAINST: Mapping[Check, Sequence[tuple[Source, Source]]] = MappingProxyType(
     }
 )
 DATASETS: tuple[Dataset, ...] = (*PRINTS, "klines")
+#: So many differences of a comparison are printed; all are kept.
+SHOWN = 10
 #: Deribit has no bulk archive.
 ARCHIVED = ("binance",)
 DAY = timedelta(days=1)
@@ -68,14 +70,12 @@ class Plan:
         region: of the stream's collectors; empty is all.
         download: when the exchange is asked anew: `always` into a place apart and only that is
             compared; `missing` where bronze holds nothing of the window; or `never`.
-        edge: as `Frame.edge`.
     """
 
     check: Check
     window: Window
     region: str
     download: Download
-    edge: timedelta
 
 
 def usual_download(check: Check) -> Download:
@@ -123,7 +123,8 @@ def _compare(context: Context, plan: Plan, part: Part, checked: Side, source: So
     left, right = read(context, checked, "left", part), read(context, other, "right", part)
     dataset = part.fact.dataset
     about = About(plan.check, dataset, checked.name, other.name, plan.window)
-    frame = Frame(checked.source, source, plan.window, plan.edge)
+    edge = timedelta(seconds=context.settings.reconcile.edge_seconds)
+    frame = Frame(checked.source, source, plan.window, edge)
     with keeping() as keep:
         evidence = Evidence(
             claims_of(context, [*left.claims, *right.claims, *refills(context.store, part)]),
@@ -135,7 +136,7 @@ def _compare(context: Context, plan: Plan, part: Part, checked: Side, source: So
         )
         differences = keep(made.differences)
         rows = append(context, about, made.totals, differences)
-        return Outcome(about, rows, _shown(differences))
+        return Outcome(about, rows, ordered(differences).limit(SHOWN).collect())
 
 
 def _other_side(context: Context, plan: Plan, part: Part, source: Source) -> Side:
@@ -148,13 +149,10 @@ def _other_side(context: Context, plan: Plan, part: Part, source: Source) -> Sid
     return Side(source, (place,))
 
 
-def _shown(differences: DataFrame) -> Sequence[Row]:
+def ordered(differences: DataFrame) -> DataFrame:
+    """Return differences in the order in which people look at them: the open ones first."""
     order = ("is_explained", "exchange", "kind", "instrument", "bar_interval", "first_id", "field")
-    return differences.orderBy(*order).limit(SHOWN).collect()
-
-
-#: So many differences of a comparison are printed; all are kept.
-SHOWN = 10
+    return differences.orderBy(*order)
 
 
 def _nothing(plan: Plan) -> UsageError:

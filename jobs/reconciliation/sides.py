@@ -29,6 +29,10 @@ from transform.reconciliation.evidence import CLAIMS
 MODES: Mapping[Source, Mode] = MappingProxyType(
     {"live": "live", "rest": "history", "archive": "archive"}
 )
+#: How the zips of the archive are named that a part of one names in its request.
+PERIODS: Mapping[str, str] = MappingProxyType(
+    {"daily": r"-\d{4}-\d{2}-\d{2}\.zip", "monthly": r"-\d{4}-\d{2}\.zip"}
+)
 #: So much beyond the window is read too: a time may differ, and a side be there before it.
 MARGIN = timedelta(minutes=1)
 PRINTS: tuple[Dataset, ...] = ("trades", "agg_trades")
@@ -54,16 +58,18 @@ class Side:
         source: the stream, REST or the archive.
         stores: the lake, or what was downloaded for the check alone, or both.
         region: of the stream's collectors; empty is all.
+        period: of the archive's files, `daily` or `monthly`; empty is both.
     """
 
     source: Source
     stores: tuple[ObjectStore, ...]
     region: str = ""
+    period: str = ""
 
     @property
     def name(self) -> str:
         """What certificates call it."""
-        return f"{self.source} {self.region}".strip()
+        return " ".join(word for word in (self.source, self.region, self.period) if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,8 @@ def _answers(side: Side, lines: DataFrame) -> DataFrame:
     answers = envelopes.read(lines).where(F.col("mode") == MODES[side.source])
     if side.region:
         answers = answers.where(F.col("region") == side.region)
+    if side.period:
+        answers = answers.where(F.col("request").rlike(PERIODS[side.period]))
     return answers
 
 

@@ -10,10 +10,12 @@ from types import MappingProxyType
 from typing import Literal
 
 from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.context import Context
 from jobs.incidents import memory
 from jobs.options import Selection
+from jobs.reconciliation import universe
 from jobs.reconciliation.download import download
 from jobs.reconciliation.kept import keeping
 from jobs.reconciliation.ledger import About, append
@@ -21,6 +23,8 @@ from jobs.reconciliation.sides import PRINTS, Part, Side, claims_of, held, read,
 from jobs.silver import FACTS
 from lake.bronze import Dataset
 from lake.errors import UsageError
+from lake.storage import Slice
+from lake.tables import OPS_CONTINUITY
 from transform.reconciliation import prints
 from transform.reconciliation.attribution import Frame, Source
 from transform.reconciliation.evidence import Evidence
@@ -107,9 +111,14 @@ def run(context: Context, plan: Plan, selection: Selection) -> Iterator[Outcome]
             for left, right in AGAINST[plan.check]:
                 checked = _checked(context, plan, left)
                 is_there = right != "archive" or segment.exchange in ARCHIVED
-                if is_there and any(held(checked, part).values()):
-                    compared += 1
-                    yield _compare(context, plan, part, checked, right)
+                if not is_there or not any(held(checked, part).values()):
+                    continue
+                other = _other_side(context, plan, part, right)
+                if right == "archive" and not any(held(other, part).values()):
+                    log.warning("%s holds nothing of %s: not compared", right, dataset)
+                    continue
+                compared += 1
+                yield _compare(context, plan, part, checked, other)
     if not compared:
         raise _nothing(plan)
 
@@ -118,13 +127,12 @@ def _checked(context: Context, plan: Plan, source: Source) -> Side:
     return Side(source, (context.store,), plan.region if source == "live" else "")
 
 
-def _compare(context: Context, plan: Plan, part: Part, checked: Side, source: Source) -> Outcome:
-    other = _other_side(context, plan, part, source)
+def _compare(context: Context, plan: Plan, part: Part, checked: Side, other: Side) -> Outcome:
     left, right = read(context, checked, "left", part), read(context, other, "right", part)
     dataset = part.fact.dataset
     about = About(plan.check, dataset, checked.name, other.name, plan.window)
     edge = timedelta(seconds=context.settings.reconcile.edge_seconds)
-    frame = Frame(checked.source, source, plan.window, edge)
+    frame = Frame(checked.source, other.source, plan.window, edge)
     with keeping() as keep:
         evidence = Evidence(
             claims_of(context, [*left.claims, *right.claims, *refills(context.store, part)]),
@@ -132,11 +140,33 @@ def _compare(context: Context, plan: Plan, part: Part, checked: Side, source: So
             memory.current(context),
         )
         made = prints.compare(
-            left.valid, right.valid, SUBJECTS[dataset], frame, evidence, keep=keep
+            left.valid,
+            right.valid,
+            SUBJECTS[dataset],
+            frame,
+            evidence,
+            keep=keep,
+            ledger=_ledger(context, part) if plan.check == "daily" else None,
         )
-        differences = keep(made.differences)
-        rows = append(context, about, made.totals, differences)
+        totals, differences = made.totals, made.differences
+        if _is_full(plan, other):
+            names = universe.absent(context, part, [*left.claims, *right.claims])
+            totals = universe.with_certificates(context, totals, part, names)
+            differences = universe.with_evidence(context, differences, part, names)
+        differences = keep(differences)
+        rows = append(context, about, totals, differences)
         return Outcome(about, rows, ordered(differences).limit(SHOWN).collect())
+
+
+def _is_full(plan: Plan, other: Side) -> bool:
+    """Tell whether a check wants a word of every instrument: REST answers of quiet ones too."""
+    return plan.check == "daily" and other.source == "rest"
+
+
+def _ledger(context: Context, part: Part) -> DataFrame:
+    of_part = Slice(((part.segment.exchange, part.segment.kind),)).predicate()
+    rows = context.tables.read(OPS_CONTINUITY).where(of_part)
+    return rows.where(F.col("dataset") == part.fact.dataset)
 
 
 def _other_side(context: Context, plan: Plan, part: Part, source: Source) -> Side:

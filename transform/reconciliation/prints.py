@@ -15,6 +15,7 @@ from transform.reconciliation.certificates import SERIES, Keep
 from transform.reconciliation.checksums import checksum
 from transform.reconciliation.evidence import Evidence
 from transform.reconciliation.pairs import SIDES, one_each, paired
+from transform.reconciliation.plausibility import implausible
 from transform.reconciliation.subjects import Subject
 
 #: The field of a row that one side lacks whole.
@@ -46,6 +47,7 @@ def compare(
     evidence: Evidence,
     *,
     keep: Keep,
+    ledger: DataFrame | None = None,
 ) -> Compared:
     """Compare two sides row by row and field by field, each difference with its cause.
 
@@ -57,6 +59,8 @@ def compare(
         frame: where the sides come from, and the window.
         evidence: what could explain a row that one side lacks.
         keep: given the pairs, and then those that are not matched.
+        ledger: rows of `schemas.CONTINUITY` of the dataset, where the rows are to be plausible as
+            well: see `plausibility.implausible`.
     """
     sides = [
         one_each(rows, subject, newest=source == "archive")
@@ -66,6 +70,8 @@ def compare(
     found = keep(attributed(pairs, subject, frame, evidence))
     differences = _fields(found).unionByName(_runs(found))
     inside = pairs.where("is_inside")
+    if ledger is not None:
+        differences = differences.unionByName(keep(implausible(inside, ledger, subject)))
     return Compared(inside, _totals(inside, found, differences, subject), differences)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pyspark.sql import DataFrame
@@ -13,6 +13,7 @@ from expectations import (
     agg_trades,
     bronze,
     funding_rates,
+    gate,
     index_prices,
     klines,
     mark_bars,
@@ -60,10 +61,10 @@ def consume(context: Context, dataset: str) -> None:
 def write_batch(context: Context, fact: Fact, lines: DataFrame, transaction: Transaction) -> None:
     """Parse, gate and write one batch; a second run of the same batch changes nothing."""
     with parsed(context, fact, lines) as batch:
-        gate_batch(context, fact, batch, transaction.version)
-        if batch.rejected:
-            _quarantine(context, batch, transaction)
-        publish(context, fact, batch, transaction)
+        with gates.kept_beside(context, _judged(context, fact, batch, transaction.version)):
+            if batch.rejected:
+                _quarantine(context, batch, transaction)
+            publish(context, fact, batch, transaction)
         log.info(
             "%s batch=%d rows=%d rejected=%d",
             fact.table.name,
@@ -84,6 +85,10 @@ def publish(context: Context, fact: Fact, batch: Parsed, transaction: Transactio
 
 def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> None:
     """Hold the answers and the valid rows against their suites; GateError where one fails."""
+    gates.keep(context, _judged(context, fact, batch, batch_id))
+
+
+def _judged(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> Sequence[gate.Outcome]:
     reasons = _reasons(batch) if batch.rejected else {}
     of_answers = admitted(context, fact, bronze.suite())
     of_rows = admitted(context, fact, fact.suite(reduced=batch.is_unbroken))
@@ -98,7 +103,9 @@ def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> No
         gates.Check(f"bronze.{fact.dataset}", batch.answers, of_answers, answers, reasons),
         gates.Check(fact.table.name, batch.valid, of_rows, rows, reasons),
     )
-    gates.require(context, checks, batch_id=batch_id, rows=batch.rows, rejected_rows=batch.rejected)
+    return gates.judged(
+        context, checks, batch_id=batch_id, rows=batch.rows, rejected_rows=batch.rejected
+    )
 
 
 def _reasons(batch: Parsed) -> Mapping[str, int]:

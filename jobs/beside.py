@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
+T = TypeVar("T")
 #: Its threads live as long as the process: each has a connection of its own to Spark's JVM.
 _THREADS = ThreadPoolExecutor(thread_name_prefix="beside")
 
@@ -27,3 +29,8 @@ def beside(step: Callable[[], object]) -> Iterator[None]:
         running.exception()
         raise
     running.result()
+
+
+def ahead(read: Callable[[], T]) -> Future[T]:
+    """Begin to read what will be asked for later; a caller that ends before never asks."""
+    return _THREADS.submit(read)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
@@ -22,6 +23,7 @@ from expectations import (
 from expectations.facts import faultless
 from jobs import gates, ledger
 from jobs.batches import Fact, Parsed, Store, admitted, parsed, slice_of
+from jobs.beside import ahead
 from jobs.context import Context
 from jobs.streams import application, bronze_lines, drain, has_bronze
 from lake.schemas import QUARANTINE
@@ -76,11 +78,12 @@ def write_batch(context: Context, fact: Fact, lines: DataFrame, transaction: Tra
 
 def publish(context: Context, fact: Fact, batch: Parsed, transaction: Transaction) -> None:
     """Write the valid rows of a gated batch, and what its files claim to the ledger."""
+    looking = ahead(partial(ledger.look, context, fact, batch)) if fact.in_ledger else None
     within = slice_of(batch, fact)
     if within is not None:
         fact.store(context, fact, batch, within, transaction)
-    if fact.in_ledger:
-        ledger.update(context, fact, batch)
+    if looking is not None:
+        ledger.update(context, fact, batch, looking.result())
 
 
 def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> None:

@@ -195,18 +195,22 @@ def _write_changes(context: Context, changes: DataFrame, table: Table, within: s
 
     Most rows are new, and those need no MERGE, which costs more than all else of a small batch.
     """
-    with taken(changes, MOST_IN_HAND) as kept:
-        is_new, is_gone = F.col("was").isNull(), F.col("now").isNull()
+    is_new, is_gone = F.col("was").isNull(), F.col("now").isNull()
+    row = F.coalesce("now", "was").alias("row")
+    changed = changes.select(is_new.alias("is_new"), is_gone.alias("is_gone"), row)
+    with taken(changed.select("is_new", "is_gone", "row.*"), MOST_IN_HAND) as kept:
         new, other, gone = kept.agg(
-            F.count_if(is_new), F.count_if(~is_new & ~is_gone), F.count_if(is_gone)
+            F.count_if("is_new"),
+            F.count_if(~F.col("is_new") & ~F.col("is_gone")),
+            F.count_if("is_gone"),
         ).collect()[0]
-        rows = kept.where(~is_gone).select("now.*")
+        rows = kept.where("NOT is_gone").drop("is_new", "is_gone")
         if other:
             context.tables.upsert(rows, table, within)
         elif new:
             context.tables.append(rows, table)
         if gone:
-            context.tables.remove(kept.where(is_gone).select("was.*"), table, within)
+            context.tables.remove(kept.where("is_gone"), table, within)
 
 
 def differing(fresh: DataFrame, held: DataFrame) -> DataFrame:
@@ -301,13 +305,15 @@ def mark(context: Context, touched: Touched) -> None:
     marks = ledger.marks(context, GOLD_OHLCV.name, touched.listings(), until(context))
     key = list(OPS_WATERMARKS.key)
     held = context.tables.read(OPS_WATERMARKS).where(scope)
-    before = held.select(*key, F.struct("complete_until", "updated_at").alias("was"))
-    stands = F.col("was.complete_until").eqNullSafe(F.col("complete_until"))
+    before = held.select(
+        *key, F.col("complete_until").alias("was"), F.col("updated_at").alias("moved_at")
+    )
+    stands = F.col("was").eqNullSafe(F.col("complete_until"))
     told = marks.join(F.broadcast(before), key, "left").withColumn("moves", ~stands)
     with taken(told, MOST_IN_HAND) as kept:
         if kept.where("moves").isEmpty():
             return
-        known = F.when(F.col("moves"), F.col("updated_at")).otherwise(F.col("was.updated_at"))
+        known = F.when(F.col("moves"), F.col("updated_at")).otherwise(F.col("moved_at"))
         rows = kept.withColumn("updated_at", known).select(*OPS_WATERMARKS.schema.names)
         context.tables.replace(rows, OPS_WATERMARKS, scope)
 

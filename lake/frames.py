@@ -17,8 +17,8 @@ from pyspark.storagelevel import StorageLevel
 def taken(frame: DataFrame, most: int) -> Iterator[DataFrame]:
     """Give the same rows to be read again and again: few are taken to the driver, Spark keeps many.
 
-    What Spark keeps is planned anew, which reads each table's log, whenever a table is written that
-    it was read from. Rows in hand are no longer tied to any table.
+    `frame` has no nested columns. What Spark keeps is planned anew, which reads each table's log,
+    whenever a table is written that it was read from. Rows in hand are no longer tied to any table.
     """
     kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
     try:

@@ -39,14 +39,11 @@ fi
 export PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}" PYSPARK_DRIVER_PYTHON="$venv/bin/python"
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" TZ=UTC
 [[ "$master" == local* ]] && export SPARK_LOCAL_IP=127.0.0.1
-java_options="-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC"
-# as in jobs/continuous.py: of small batches, each planned anew, Java's second compiler has no use
-[[ "$job" == pipeline && " ${arguments[*]} " == *" --continuous "* ]] && java_options+=" -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 # a pipe, so that the JVM and Python can both append to it, whatever it leads to
 exec 2> >(trap '' INT; exec cat >&2)
 exec "$venv/bin/spark-submit" \
     --master "$master" \
     --properties-file "$here/conf/spark-defaults.conf" \
-    --driver-java-options "$java_options" \
+    --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
     --jars "${jars%,}" \
     "$here/jobs/${job//-/_}.py" "${arguments[@]:1}"

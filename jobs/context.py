@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from threading import Thread
-from types import MappingProxyType
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -73,17 +72,11 @@ def open_lake(env: str, overrides: Sequence[str]) -> Lake:
 
 @contextmanager
 def open_context(
-    job: str,
-    lake: Lake,
-    *,
-    writes: Sequence[Table] = (),
-    jars: Sequence[str] = (),
-    conf: Mapping[str, str] = MappingProxyType({}),
+    job: str, lake: Lake, *, writes: Sequence[Table] = (), jars: Sequence[str] = ()
 ) -> Iterator[Context]:
     """Give a job its Spark session, holding the leases of the tables that it writes.
 
-    `jars` are the groups that it needs beside those of every job, `conf` what it asks of Spark
-    where spark-submit has not been told.
+    `jars` are the groups that it needs beside those of every job.
 
     Raises:
         LeaseError: another job writes one of the tables.
@@ -95,7 +88,7 @@ def open_context(
         def guard(table: Table) -> None:
             guards[table.name]()
 
-        spark = build_session(lake.settings, f"candlelake-{job}", jars=jars, conf=conf)
+        spark = build_session(lake.settings, f"candlelake-{job}", jars=jars)
         tables = Tables(spark, lake.store, guard)
         yield Context(lake.settings, lake.store, lake.clock, lake.run_id, spark, tables)
 

@@ -24,12 +24,6 @@ MINUTE = timedelta(minutes=1)
 #: Behind a minute's end, when collectors have landed what came until then.
 LANDED = timedelta(seconds=1.5)
 
-#: Small batches, each planned anew: Java's second compiler took half of the processor for them, and
-#: its code was not run often enough to give that back.
-QUICKLY_COMPILED = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
-}
-
 
 @dataclass(slots=True)
 class Keeper:
@@ -93,9 +87,7 @@ def run_continuously(lake: Lake) -> None:
     """
     with (
         stopped_by_signals() as (stopping, signals),
-        open_context(
-            "pipeline", lake, writes=tuple(TABLES.values()), conf=QUICKLY_COMPILED
-        ) as context,
+        open_context("pipeline", lake, writes=tuple(TABLES.values())) as context,
     ):
         context.tables.ensure(*STANDING)
         passes = keep_fresh(context, stopping, lake.settings.continuous.interval_seconds)

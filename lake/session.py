@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -21,22 +20,17 @@ CHECKPOINTS_IN_S3 = "org.apache.spark.internal.io.cloud.AbortableStreamBasedChec
 
 
 def build_session(
-    settings: Settings,
-    name: str,
-    *,
-    master: str = "local[*]",
-    jars: Sequence[str] = (),
-    conf: Mapping[str, str] = MappingProxyType({}),
+    settings: Settings, name: str, *, master: str = "local[*]", jars: Sequence[str] = ()
 ) -> SparkSession:
     """Return the session of this process, made with our defaults where there is none.
 
     Under spark-submit the properties are set already; a notebook or a test gets the same ones.
-    `conf` stands above our defaults. `master`, and the groups of `jars` beside those of every run,
-    count only where spark-submit named none.
+    `master`, and the groups of `jars` beside those of every run, count only where spark-submit
+    named none.
     """
     given = _submitted()
     builder = SparkSession.builder.appName(name)
-    for key, value in {**_defaults(), **_places(settings), **conf}.items():
+    for key, value in {**_defaults(), **_places(settings)}.items():
         if not given.contains(key):
             builder = builder.config(key, value)
     if not given.contains("spark.master"):

@@ -69,7 +69,7 @@ def main() -> None:
 
 def _refined(context: Context, watch: Watch) -> int:
     """Run bronze to gold under the watch; return the JVM's highest resident size in bytes."""
-    gates.require = _counted(watch, gates.require)
+    gates.judged = _counted(watch, gates.judged)
     with watch.timed("bronze to silver"):
         silver.consume(context, "agg_trades")
     with watch.timed("silver to gold"):
@@ -80,10 +80,10 @@ def _refined(context: Context, watch: Watch) -> int:
     return int(highest.split()[1]) * 1024
 
 
-def _counted(watch: Watch, require: Callable[..., None]) -> Callable[..., None]:
-    def counted(*arguments: Any, **named: Any) -> None:
+def _counted(watch: Watch, judged: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(*arguments: Any, **named: Any) -> Any:
         with watch.timed("gates, beside the counting pass"):
-            require(*arguments, **named)
+            return judged(*arguments, **named)
 
     return counted
 

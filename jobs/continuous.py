@@ -73,6 +73,11 @@ class Keeper:
         log.info("gold is fresh until=%s", to_iso(ended))
         return True
 
+    def due(self) -> datetime:
+        """Return when the next minute has ended by our clock less the grace time."""
+        ended = self.minute or gold.until(self.context).replace(second=0, microsecond=0)
+        return ended + MINUTE + timedelta(seconds=self.context.settings.gold.grace_seconds)
+
     def _has_news(self, dataset: str) -> bool:
         count = sum(1 for _ in self.context.store.names(f"bronze/{dataset}/"))
         known, self.seen[dataset] = self.seen.get(dataset, 0), count
@@ -124,7 +129,8 @@ def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> in
         if keeper.minute == minute:
             without_gold = now - began
         look = max(now, began + timedelta(seconds=interval_seconds))
-        stopping.wait((next_look(look, without_gold) - now).total_seconds())
+        look = min(next_look(look, without_gold), max(now, keeper.due()))
+        stopping.wait((look - now).total_seconds())
     return passes
 
 

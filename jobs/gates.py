@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from expectations import gate
 from expectations.facts import Facts
+from jobs.beside import beside
 from jobs.context import Context
 from lake.frames import local_frame
 from lake.tables import OPS_GATE_RESULTS
@@ -34,7 +37,7 @@ class Check:
     reasons: Mapping[str, int] = field(default_factory=dict)
 
 
-def require(
+def judged(
     context: Context,
     checks: Sequence[Check],
     *,
@@ -42,8 +45,8 @@ def require(
     rows: int,
     rejected_rows: int = 0,
     stream: str = "",
-) -> None:
-    """Hold the frames of one batch against their suites.
+) -> Sequence[gate.Outcome]:
+    """Hold the frames of one batch against their suites; nothing is kept, and nothing raised.
 
     Args:
         context: the run.
@@ -52,12 +55,9 @@ def require(
         rows: all rows of the batch.
         rejected_rows: those that a row rule sent to quarantine.
         stream: tells streams apart that bring batches to one gate.
-
-    Raises:
-        GateError: a critical expectation failed; nothing of the batch has been written.
     """
     attempts = _attempts(context, [check.name for check in checks], batch_id, stream)
-    outcomes = [
+    return [
         gate.check(
             check.frame,
             check.suite,
@@ -74,13 +74,42 @@ def require(
         )
         for check in checks
     ]
-    results = [result for outcome in outcomes for result in outcome.results]
-    names = OPS_GATE_RESULTS.schema.names
-    records = [tuple(result[name] for name in names) for result in results]
-    frame = local_frame(context.spark, records, OPS_GATE_RESULTS.schema)
-    context.tables.append(frame, OPS_GATE_RESULTS)
+
+
+def keep(context: Context, outcomes: Sequence[gate.Outcome]) -> None:
+    """Keep what the gates of a batch found, before anything of it is written.
+
+    Raises:
+        GateError: a critical expectation failed; nothing of the batch has been written.
+    """
+    _append(context, outcomes)
     for outcome in outcomes:
         outcome.require()
+
+
+@contextmanager
+def kept_beside(context: Context, outcomes: Sequence[gate.Outcome]) -> Iterator[None]:
+    """Keep what the gates of a batch found while the body writes the batch, if all have passed.
+
+    A run that is killed meanwhile sees the batch again, as its stream has not gone on: what was
+    found is in the table before the next batch begins.
+
+    Raises:
+        GateError: a critical expectation failed; the body has not run.
+    """
+    if not all(outcome.passed for outcome in outcomes):
+        keep(context, outcomes)
+    with beside(partial(_append, context, outcomes)):
+        yield
+
+
+def _append(context: Context, outcomes: Sequence[gate.Outcome]) -> None:
+    names = OPS_GATE_RESULTS.schema.names
+    records = [
+        tuple(result[name] for name in names) for outcome in outcomes for result in outcome.results
+    ]
+    frame = local_frame(context.spark, records, OPS_GATE_RESULTS.schema)
+    context.tables.append(frame, OPS_GATE_RESULTS)
 
 
 def _attempts(

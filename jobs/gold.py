@@ -10,14 +10,14 @@ from datetime import date, datetime, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from expectations import ohlcv
+from expectations import gate, ohlcv
 from jobs import gates, ledger, open_minutes
 from jobs.context import Context
 from jobs.options import Selection
 from jobs.silver import FACTS
 from jobs.streams import KEPT, application, drain
 from lake.clock import EPOCH, to_iso
-from lake.frames import in_hand
+from lake.frames import taken
 from lake.storage import Slice, quoted
 from lake.tables import (
     GOLD_OHLCV,
@@ -143,20 +143,28 @@ def settle(context: Context, looked_at: set[InstrumentDay]) -> None:
 
 
 def refresh_source_bars(
-    context: Context, table: Table, source: bars.Source, minutes: DataFrame, touched: Touched
+    context: Context,
+    source: bars.Source,
+    minutes: DataFrame,
+    touched: Touched,
+    ended: open_minutes.Span,
 ) -> None:
     """Build the touched minutes of one source again from silver and keep what changed.
 
-    A minute whose prints are all gone, as a rebuild can leave it, goes too.
+    A minute whose prints are all gone, as a rebuild can leave it, goes too. `ended` bounds the
+    minutes: of a day that goes on only the files of its newest minutes are read.
     """
-    prints = context.tables.read(table).where(touched.silver().predicate())
+    prints = context.tables.read(FACTS[source].table).where(touched.silver().predicate())
+    prints = prints.where(ended.predicate("trade_timestamp"))
     minute = grid.bar_start(F.col("trade_timestamp"), "1m")
     key = [*IDENTITY, "bar_start"]
     touched_prints = prints.withColumn("bar_start", minute).join(
         F.broadcast(minutes), key, "left_semi"
     )
     fresh = bars.minute_bars(touched_prints.drop("bar_start"), source)
-    within = f"t.built_from = '{source}' AND {touched.gold('t')}"
+    within = (
+        f"t.built_from = '{source}' AND {ended.predicate('t.bar_start')} AND {touched.gold('t')}"
+    )
     held = context.tables.read(GOLD_SOURCE_BARS).alias("t").where(within)
     held = held.join(F.broadcast(minutes), key, "left_semi")
     _write_changes(
@@ -187,21 +195,22 @@ def _write_changes(context: Context, changes: DataFrame, table: Table, within: s
 
     Most rows are new, and those need no MERGE, which costs more than all else of a small batch.
     """
-    kept = changes.persist(KEPT)
-    try:
-        is_new, is_gone = F.col("was").isNull(), F.col("now").isNull()
+    is_new, is_gone = F.col("was").isNull(), F.col("now").isNull()
+    row = F.coalesce("now", "was").alias("row")
+    changed = changes.select(is_new.alias("is_new"), is_gone.alias("is_gone"), row)
+    with taken(changed.select("is_new", "is_gone", "row.*"), MOST_IN_HAND) as kept:
         new, other, gone = kept.agg(
-            F.count_if(is_new), F.count_if(~is_new & ~is_gone), F.count_if(is_gone)
+            F.count_if("is_new"),
+            F.count_if(~F.col("is_new") & ~F.col("is_gone")),
+            F.count_if("is_gone"),
         ).collect()[0]
-        rows = kept.where(~is_gone).select("now.*")
+        rows = kept.where("NOT is_gone").drop("is_new", "is_gone")
         if other:
             context.tables.upsert(rows, table, within)
         elif new:
             context.tables.append(rows, table)
         if gone:
-            context.tables.remove(kept.where(is_gone).select("was.*"), table, within)
-    finally:
-        kept.unpersist()
+            context.tables.remove(kept.where("is_gone"), table, within)
 
 
 def differing(fresh: DataFrame, held: DataFrame) -> DataFrame:
@@ -228,22 +237,19 @@ def refresh(context: Context, touched: Touched, batch_id: int, stream: str = "")
         until(context),
     )
     known = context.tables.read(GOLD_OHLCV_REVISIONS).where(within)
-    changed = revisions.changed(candidates, newest(known), context.clock.now()).persist(KEPT)
+    changed = revisions.changed(candidates, newest(known), context.clock.now())
     is_projected = context.projected.issuperset(touched.rows)
     context.projected.difference_update(touched.rows)
-    try:
+    with taken(changed, MOST_IN_HAND) as told:
         is_first = F.col("revision") == 0
-        rows, first = changed.agg(F.count(F.lit(1)), F.count_if(is_first)).collect()[0]
-        is_projected &= rows <= MOST_IN_HAND
+        rows, first = told.agg(F.count(F.lit(1)), F.count_if(is_first)).collect()[0]
         # kept by Spark they are read again once the table that they were compared with is written
-        told = in_hand(changed) if rows <= MOST_IN_HAND else changed
+        is_projected &= rows <= MOST_IN_HAND
         if rows:
-            _gate(context, told, rows, batch_id, stream)
-            context.tables.append(told, GOLD_OHLCV_REVISIONS)
-        if rows and is_projected:
-            _write_current(context, told, touched, all_new=rows == first)
-    finally:
-        changed.unpersist()
+            with gates.kept_beside(context, _judged(context, told, rows, batch_id, stream)):
+                context.tables.append(told, GOLD_OHLCV_REVISIONS)
+                if is_projected:
+                    _write_current(context, told, touched, all_new=rows == first)
     if not is_projected:
         _project(context, touched)
     context.projected.update(touched.rows)
@@ -285,9 +291,11 @@ def _project(context: Context, touched: Touched) -> None:
     _write_changes(context, stale, GOLD_OHLCV, touched.gold("t"))
 
 
-def _gate(context: Context, changed: DataFrame, rows: int, batch_id: int, stream: str) -> None:
+def _judged(
+    context: Context, changed: DataFrame, rows: int, batch_id: int, stream: str
+) -> Sequence[gate.Outcome]:
     checks = [gates.Check(GOLD_OHLCV.name, changed, ohlcv.suite())]
-    gates.require(context, checks, batch_id=batch_id, rows=rows, stream=stream)
+    return gates.judged(context, checks, batch_id=batch_id, rows=rows, stream=stream)
 
 
 def mark(context: Context, touched: Touched) -> None:
@@ -297,18 +305,17 @@ def mark(context: Context, touched: Touched) -> None:
     marks = ledger.marks(context, GOLD_OHLCV.name, touched.listings(), until(context))
     key = list(OPS_WATERMARKS.key)
     held = context.tables.read(OPS_WATERMARKS).where(scope)
-    before = held.select(*key, F.struct("complete_until", "updated_at").alias("was"))
-    stands = F.col("was.complete_until").eqNullSafe(F.col("complete_until"))
+    before = held.select(
+        *key, F.col("complete_until").alias("was"), F.col("updated_at").alias("moved_at")
+    )
+    stands = F.col("was").eqNullSafe(F.col("complete_until"))
     told = marks.join(F.broadcast(before), key, "left").withColumn("moves", ~stands)
-    kept = told.persist(KEPT)
-    try:
+    with taken(told, MOST_IN_HAND) as kept:
         if kept.where("moves").isEmpty():
             return
-        known = F.when(F.col("moves"), F.col("updated_at")).otherwise(F.col("was.updated_at"))
+        known = F.when(F.col("moves"), F.col("updated_at")).otherwise(F.col("moved_at"))
         rows = kept.withColumn("updated_at", known).select(*OPS_WATERMARKS.schema.names)
         context.tables.replace(rows, OPS_WATERMARKS, scope)
-    finally:
-        kept.unpersist()
 
 
 def bar_day() -> Column:
@@ -349,10 +356,10 @@ def _built(
     minutes = minutes.unionByName(waited).distinct().persist(KEPT)
     try:
         found = open_minutes.part(minutes, now)
-        if found.ended:
+        if found.span is not None:
             touched = Touched(found.ended)
             ended = minutes.where(open_minutes.has_ended(now))
-            refresh_source_bars(context, FACTS[source].table, source, ended, touched)
+            refresh_source_bars(context, source, ended, touched, found.span)
             refresh(context, touched, batch_id, source)
         open_minutes.keep(context, source, found.open)
         return found.ended

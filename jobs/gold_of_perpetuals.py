@@ -144,7 +144,8 @@ def _bring(context: Context, check: _Gated, fresh: DataFrame, within: str, batch
         gone = held.join(kept, list(table.key), "left_anti")
         if rows:
             checks = [gates.Check(table.name, changed, check.suite())]
-            gates.require(context, checks, batch_id=batch_id, rows=rows)
+            outcomes = gates.judged(context, checks, batch_id=batch_id, rows=rows)
+            gates.keep(context, outcomes)
         if rows or not gone.isEmpty():
             compared = [name for name in table.schema.names if name not in table.key]
             context.tables.correct(kept, table, within, compared)

@@ -82,23 +82,39 @@ class Claim:
         )
 
 
-def update(context: Context, fact: Fact, batch: Parsed) -> None:
-    """Add what the files of a batch claim to the ledger; the same files again change nothing."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the files of a batch claim, and what the ledger has of their instruments."""
+
+    claims: Sequence[Claim]
+    before: Sequence[Row]
+
+
+def look(context: Context, fact: Fact, batch: Parsed) -> Told:
+    """Read what `update` needs; silver may be written meanwhile, the ledger may not."""
     claims = list(_claims(context, batch))
+    if not claims:
+        return Told((), ())
+    current = context.tables.read(OPS_CONTINUITY).where(_scope(fact.dataset, claims))
+    return Told(claims, current.select(*CONTINUITY.fieldNames()).collect())
+
+
+def update(context: Context, fact: Fact, batch: Parsed, told: Told) -> None:
+    """Add what the files of a batch claim to the ledger; the same files again change nothing."""
+    claims, before = told.claims, told.before
     if not claims:
         return
     scope = _scope(fact.dataset, claims)
-    current = context.tables.read(OPS_CONTINUITY).where(scope)
-    names = CONTINUITY.fieldNames()
-    before = current.select(*names).collect()
     suspects = _suspects(claims, before)
     longer = None if suspects else _lengthened(fact.dataset, claims, before)
     if longer is not None:
         _replace_runs(context, longer, before, scope)
         return
-    told = _frame(context, fact.dataset, claims)
+    names = CONTINUITY.fieldNames()
+    current = context.tables.read(OPS_CONTINUITY).where(scope)
+    claimed = _frame(context, fact.dataset, claims)
     holes = _holes(context, fact, batch, suspects)
-    merged = continuity.merge(current, told, holes).select(*names).persist(KEPT)
+    merged = continuity.merge(current, claimed, holes).select(*names).persist(KEPT)
     try:
         if Counter(merged.collect()) != Counter(before):
             context.tables.replace(merged, OPS_CONTINUITY, scope)

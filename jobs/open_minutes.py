@@ -29,11 +29,29 @@ Minute = tuple[str, str, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The time from the start of one minute to the end of another (UNIX µs)."""
+
+    start: int
+    end: int
+
+    def predicate(self, column: str) -> str:
+        """Return as SQL that a column's moment lies within: literal, so that files are skipped."""
+        start, end = f"timestamp_micros({self.start})", f"timestamp_micros({self.end})"
+        return f"{column} >= {start} AND {column} < {end}"
+
+
+@dataclass(frozen=True, slots=True)
 class Parted:
-    """The instrument-days with minutes that have ended, and the minutes that have not."""
+    """The instrument-days with minutes that have ended, and the minutes that have not.
+
+    Attributes:
+        span: from the first minute that has ended to the last; None where none has.
+    """
 
     ended: tuple[tuple[str, str, str, date], ...]
     open: tuple[Minute, ...]
+    span: Span | None
 
 
 def has_ended(now: datetime) -> Column:
@@ -50,12 +68,19 @@ def part(minutes: DataFrame, now: datetime) -> Parted:
         .agg(
             F.count_if(ended).alias("ended"),
             F.collect_set(F.when(~ended, F.unix_micros("bar_start"))).alias("open"),
+            F.min(F.when(ended, F.unix_micros("bar_start"))).alias("first"),
+            F.max(F.when(ended, F.unix_micros("bar_start"))).alias("last"),
         )
         .collect()
     )
     days = {(*row[:3], row["day"]) for row in rows if row["ended"]}
     still_open = {(*row[:4], micros) for row in rows for micros in row["open"]}
-    return Parted(tuple(sorted(days)), tuple(sorted(still_open)))
+    ends = [row for row in rows if row["ended"]]
+    span = None
+    if ends:
+        last = max(row["last"] for row in ends)
+        span = Span(min(row["first"] for row in ends), last + grid.MINUTE)
+    return Parted(tuple(sorted(days)), tuple(sorted(still_open)), span)
 
 
 def keep(context: Context, source: bars.Source, minutes: Sequence[Minute]) -> None:

@@ -169,7 +169,7 @@ def _rebuild_prints(context: Context, fact: batches.Fact, selection: Selection) 
             _window(selection, listings, alias="t"),
             compared,
         )
-        ledger.update(context, fact, batch)
+        ledger.update(context, fact, batch, ledger.look(context, fact, batch))
     log.info("rebuilt %s from %d bronze files", fact.table.name, len(files))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
@@ -13,6 +14,7 @@ from expectations import (
     agg_trades,
     bronze,
     funding_rates,
+    gate,
     index_prices,
     klines,
     mark_bars,
@@ -21,6 +23,7 @@ from expectations import (
 from expectations.facts import faultless
 from jobs import gates, ledger
 from jobs.batches import Fact, Parsed, Store, admitted, parsed, slice_of
+from jobs.beside import ahead
 from jobs.context import Context
 from jobs.streams import application, bronze_lines, drain, has_bronze
 from lake.schemas import QUARANTINE
@@ -60,10 +63,10 @@ def consume(context: Context, dataset: str) -> None:
 def write_batch(context: Context, fact: Fact, lines: DataFrame, transaction: Transaction) -> None:
     """Parse, gate and write one batch; a second run of the same batch changes nothing."""
     with parsed(context, fact, lines) as batch:
-        gate_batch(context, fact, batch, transaction.version)
-        if batch.rejected:
-            _quarantine(context, batch, transaction)
-        publish(context, fact, batch, transaction)
+        with gates.kept_beside(context, _judged(context, fact, batch, transaction.version)):
+            if batch.rejected:
+                _quarantine(context, batch, transaction)
+            publish(context, fact, batch, transaction)
         log.info(
             "%s batch=%d rows=%d rejected=%d",
             fact.table.name,
@@ -75,15 +78,20 @@ def write_batch(context: Context, fact: Fact, lines: DataFrame, transaction: Tra
 
 def publish(context: Context, fact: Fact, batch: Parsed, transaction: Transaction) -> None:
     """Write the valid rows of a gated batch, and what its files claim to the ledger."""
+    looking = ahead(partial(ledger.look, context, fact, batch)) if fact.in_ledger else None
     within = slice_of(batch, fact)
     if within is not None:
         fact.store(context, fact, batch, within, transaction)
-    if fact.in_ledger:
-        ledger.update(context, fact, batch)
+    if looking is not None:
+        ledger.update(context, fact, batch, looking.result())
 
 
 def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> None:
     """Hold the answers and the valid rows against their suites; GateError where one fails."""
+    gates.keep(context, _judged(context, fact, batch, batch_id))
+
+
+def _judged(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> Sequence[gate.Outcome]:
     reasons = _reasons(batch) if batch.rejected else {}
     of_answers = admitted(context, fact, bronze.suite())
     of_rows = admitted(context, fact, fact.suite(reduced=batch.is_unbroken))
@@ -98,7 +106,9 @@ def gate_batch(context: Context, fact: Fact, batch: Parsed, batch_id: int) -> No
         gates.Check(f"bronze.{fact.dataset}", batch.answers, of_answers, answers, reasons),
         gates.Check(fact.table.name, batch.valid, of_rows, rows, reasons),
     )
-    gates.require(context, checks, batch_id=batch_id, rows=batch.rows, rejected_rows=batch.rejected)
+    return gates.judged(
+        context, checks, batch_id=batch_id, rows=batch.rows, rejected_rows=batch.rejected
+    )
 
 
 def _reasons(batch: Parsed) -> Mapping[str, int]:

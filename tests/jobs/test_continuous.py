@@ -12,7 +12,13 @@ from jobs import open_minutes
 from jobs.context import Context
 from jobs.continuous import Keeper, keep_fresh, next_look
 from lake.errors import StorageError
-from lake.tables import GOLD_OHLCV, GOLD_SOURCE_BARS, OPS_CONTINUITY, SILVER_TRADES
+from lake.tables import (
+    GOLD_OHLCV,
+    GOLD_SOURCE_BARS,
+    OPS_CONTINUITY,
+    OPS_GATE_RESULTS,
+    SILVER_TRADES,
+)
 from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import held
 from tests.jobs.live_frames import land
@@ -45,6 +51,8 @@ def test_each_look_takes_what_has_landed_since_the_last(open_lake: OpenLake) -> 
 
     assert ids(context) == list(range(1, 91))
     assert minutes(context) == {"12:00": (60, True), "12:01": (30, False)}
+    judged = {(row["table_name"], row["batch_id"]) for row in held(context, OPS_GATE_RESULTS)}
+    assert judged == {("bronze.trades", 0), ("silver.trades", 0), ("gold.ohlcv", 0)}
     keeper.refresh()
     assert context.tables.version(SILVER_TRADES) == before
 
@@ -74,9 +82,12 @@ def test_it_goes_on_until_it_is_told_to_stop(open_lake: OpenLake) -> None:
 def test_a_minute_that_goes_on_comes_to_gold_when_it_has_ended(open_lake: OpenLake) -> None:
     context = at(open_lake(), NOON + timedelta(seconds=95))
     land(context, "BTCUSDT", 1, 90, NOON)
-    Keeper(context).refresh()
+    keeper = Keeper(context)
+    keeper.refresh()
     built = [f"{bar['bar_start']:%H:%M}" for bar in held(context, GOLD_SOURCE_BARS)]
     assert (built, minutes(context)) == (["12:00"], {"12:00": (60, True)})
+
+    assert keeper.due() == NOON + timedelta(seconds=125)
 
     # nothing more is traded, and another process goes on
     Keeper(at(context, NOON + timedelta(seconds=126))).refresh()

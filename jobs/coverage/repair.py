@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 Holes = Mapping[Of, Sequence[Missing]]
 EVERY = tuple(TABLES.values())
+Assumed = Annotated[
+    bool, typer.Option("--assumed", help="Ask for what is taken for off the book, too.")
+]
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ def repair(
     exchange: Exchange = None,
     kind: Kind = None,
     instruments: Instruments = None,
+    assumed: Assumed = False,
     yes: Yes = False,
     env: Env = "replay",
     sets: Sets = None,
@@ -74,7 +78,7 @@ def repair(
     lake = open_lake(env, sets or ())
     chosen = segments_of(exchange, kind, instruments)
     with open_context("repair", lake, writes=EVERY) as context:
-        holes = open_holes(context, chosen)
+        holes = open_holes(context, chosen, assumed=assumed)
     if not holes:
         typer.echo("no hole is open")
         return
@@ -92,8 +96,13 @@ def repair(
         require_closed(verdicts, asked)
 
 
-def open_holes(context: Context, segments: Sequence[Segment]) -> Holes:
+def open_holes(context: Context, segments: Sequence[Segment], *, assumed: bool = False) -> Holes:
     """Digest what has landed, then return the ids of all open holes of these segments.
+
+    Args:
+        context: the run.
+        segments: whose.
+        assumed: whether numbers that are only assumed to be off the book count too.
 
     Raises:
         UsageError: the ledger holds nothing of them.
@@ -102,9 +111,8 @@ def open_holes(context: Context, segments: Sequence[Segment]) -> Holes:
     pipeline.refine(context)
     found = {}
     for holding in holdings(context, segments):
-        spans = joined(
-            Coverage(hole.first_id, hole.last_id, 0, 0) for hole in holding.open_holes if hole.ids
-        )
+        wanted = [*holding.open_holes, *(holding.assumed_holes if assumed else ())]
+        spans = joined(Coverage(hole.first_id, hole.last_id, 0, 0) for hole in wanted if hole.ids)
         if spans:
             found[holding.of] = [Missing(span.first_id, span.last_id) for span in spans]
     return found

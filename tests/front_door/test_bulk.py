@@ -115,7 +115,28 @@ def test_a_refusal_is_exit_2_in_one_line_and_leaves_no_lake(tmp_path: Path) -> N
     wanted = replace(SPOT_TRADES, end_timestamp="2025-08-31T00:00:00Z")
 
     assert "is before --start-timestamp" in the_error(candlelake(*words(lake, wanted)))
+    futures = words(lake, replace(SPOT_TRADES, contract_type="futures"))
+    assert "needs --kind usdm or --kind coinm" in the_error(candlelake(*futures))
     assert not lake.exists()
+
+
+def test_every_option_is_taken_by_its_name(tmp_path: Path) -> None:
+    window = ["--start-timestamp", "1756684800000", "--end-timestamp", "1756684805000"]
+    what = ["--vendor", "ccxt", "--exchange-id", "binance", "--kind", "spot", "--universe", "v1"]
+    sort = ["--data-type", "trades", "--contract-type", "spot", "--data-format", "parquet"]
+    where = ["--aws-profile", "market-data", "--s3-path", str(tmp_path)]
+    labels = ["--download-mode", "daily", "--downloading-entity", "me", "--action-tag", "first"]
+
+    done = candlelake(
+        "extract", "bulk", *window, *what, *sort, *where, *labels, "--assert-on-missing-data"
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" exports=2 missing=0\n")
+    (run_of_it,) = (tmp_path / "bulk" / "runs").iterdir()
+    kept = json.loads(run_of_it.read_text())
+    names = ("download_mode", "downloading_entity", "action_tag")
+    assert [kept[name] for name in names] == ["daily", "me", "first"]
 
 
 def asked(**named: str | None) -> BulkRequest:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from extract.coverage import Missing
-from jobs import gold, silver
+from jobs import silver
 from jobs.context import Context
 from jobs.coverage import repair
 from jobs.options import segments_of
@@ -42,7 +42,6 @@ def holes(context: Context) -> list[tuple[int, int, str, str]]:
 
 
 def complete_minutes(context: Context) -> list[bool]:
-    gold.consume(context, "trades")
     bars = held(context, GOLD_OHLCV, "bar_interval = '1m'")
     return [bar["is_complete"] for bar in bars]
 
@@ -55,9 +54,9 @@ def test_a_skipped_number_is_assumed_off_the_book_until_something_tells(
     know(context, {"kind": "usdm", **units})
     land_trades(context, PAGE, (1, 9))
 
-    silver.consume(context, "trades")
-    assumed = [(n, n, "off_book", "assumed") for n in (3, 5, 8)]
-    assert holes(context) == assumed
+    asked = repair.open_holes(context, segments_of("binance", "usdm", None), assumed=True)
+    assert asked == {TICKER: [Missing(n, n) for n in (3, 5, 8)]}
+    assert holes(context) == [(n, n, "off_book", "assumed") for n in (3, 5, 8)]
     assert complete_minutes(context) == [True]
 
     land(context, "BTCUSDT", [AGGREGATES], ids=(1, 2), kind="usdm")
@@ -67,9 +66,6 @@ def test_a_skipped_number_is_assumed_off_the_book_until_something_tells(
         (5, 5, "left_out", "open"),
         (8, 8, "off_book", "assumed"),
     ]
-    segments = segments_of("binance", "usdm", None)
-    asked = repair.open_holes(context, segments, assumed=True)
-    assert asked == {TICKER: [Missing(5, 5), Missing(8, 8)]}
 
     # the answers to the questions for just these ids: one comes after all, one does not exist
     land_trades(context, [5], (5, 5), "repair")

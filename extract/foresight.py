@@ -8,7 +8,7 @@ from dataclasses import replace
 from extract.archive.choice import missing_files
 from extract.archive.file import ArchiveFile
 from extract.archive.recheck import held_files
-from extract.archive.window import counted, span_of
+from extract.archive.window import span_of
 from extract.budgets import paces, weights
 from extract.client import Client
 from extract.coverage import HOUR_MS, Gap
@@ -16,10 +16,10 @@ from extract.held import Held
 from extract.landing import Landing
 from extract.pages import TradeSource
 from extract.plan import Estimate, Pages, adjoining, both, by_bars, by_ids, by_time
-from extract.rest import MINUTE_MS, grid_ms, window_of
+from extract.rest import MINUTE_MS, gaps_of, grid_ms, window_of
 from extract.seam import gaps_beside
 from extract.sources import trade_source
-from extract.subject import BY_TIME, MODES, Subject, interval_of
+from extract.subject import BY_TIME, MODES, Subject, counted, interval_of
 from extract.venues import binance_pages, deribit
 from lake.bronze import Dataset
 from lake.clock import to_millis
@@ -90,7 +90,7 @@ def foresee(
     )
     landing = _landing(settings, store, client, asked, index)
     if asked.source == "rest":
-        return _by_rest(settings, landing, client, asked, probe=probe)
+        return _asked_by_rest(settings, client, asked, gaps_of(landing, asked), probe=probe)
     span = span_of(landing, asked, now_ms)
     files = list(missing_files(span))
     again = [file for file in held_files(span) if file not in files] if checks_again else ()
@@ -100,19 +100,6 @@ def foresee(
         return found
     left = _beside(gaps_beside(landing, *window_of(asked), interval=asked.interval), files)
     return both(found, _asked_by_rest(settings, client, asked, left, probe=probe))
-
-
-def _by_rest(
-    settings: Settings, landing: Landing, client: Client, subject: Subject, *, probe: bool
-) -> Estimate:
-    gaps = _rest_gaps(landing, subject)
-    return _asked_by_rest(settings, client, subject, gaps, probe=probe)
-
-
-def _rest_gaps(landing: Landing, subject: Subject) -> list[Gap]:
-    """Return what nothing held covers of the window; of bars, from one grid line to another."""
-    start, end = window_of(subject)
-    return list(landing.gaps(start, end, interval=subject.interval)) if start < end else []
 
 
 def _beside(gaps: Sequence[Gap], files: Sequence[ArchiveFile]) -> list[Gap]:

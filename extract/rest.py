@@ -12,7 +12,7 @@ from extract.pages import TradeSource
 from extract.paging import Pager
 from extract.perpetuals import is_of_perpetuals, perpetual_source
 from extract.sources import bar_source, trade_source
-from extract.subject import BARS, BY_TIME, Subject
+from extract.subject import BARS, BY_TIME, Subject, reaches_back
 from lake.settings import Settings
 
 MINUTE_MS = 60_000
@@ -31,6 +31,21 @@ def window_of(subject: Subject) -> tuple[int, int]:
         return start, end
     length = grid_ms(subject)
     return start - start % length, end + -end % length
+
+
+def gaps_of(landing: Landing, subject: Subject) -> list[Gap]:
+    """Return what nothing held covers of the window; of bars, from one grid line to another.
+
+    Ids that the archive leaves out between two days have no length in time: they are a gap only
+    where REST gives trades as old as that.
+    """
+    start, end = window_of(subject)
+    if start >= end:
+        return []
+    gaps = landing.gaps(start, end, interval=subject.interval)
+    if subject.beside_archive and not reaches_back(subject):
+        return [gap for gap in gaps if gap.from_ms < gap.until_ms]
+    return list(gaps)
 
 
 def grid_ms(subject: Subject) -> int:

@@ -58,6 +58,7 @@ class Subject:
             closed and are published, REST for the rest.
         interval: of bars, else empty.
         starts_open, ends_open: whether nobody named the window's start, or its end.
+        beside_archive: whether REST leaves alone what the archive has landed.
     """
 
     exchange: str
@@ -70,3 +71,17 @@ class Subject:
     interval: str = ""
     starts_open: bool = False
     ends_open: bool = False
+    beside_archive: bool = False
+
+
+def counted(subject: Subject) -> tuple[Mode, ...]:
+    """Return the modes whose files count as held."""
+    if subject.source == "auto" or subject.beside_archive:
+        return ("archive", "history")
+    return (MODES[subject.source],)
+
+
+def reaches_back(subject: Subject) -> bool:
+    """Tell whether REST gives this dataset of any time; trades of futures it gives for days."""
+    is_timed = subject.dataset in BY_TIME
+    return is_timed or subject.kind == "spot" or subject.exchange != "binance"

@@ -14,9 +14,9 @@ from extract.landing import Landed, Landing, held_names, unwatched
 from extract.packing import Packer
 from extract.plan import EARLIEST_MS
 from extract.pool import Done, Task, run_all
-from extract.rest import land_gaps, window_of
+from extract.rest import gaps_of, land_gaps
 from extract.sources import bar_source
-from extract.subject import MODES, Source, Subject, interval_of
+from extract.subject import MODES, Source, Subject, counted, interval_of
 from lake.bronze import ALL_INSTRUMENTS, BronzeName, Dataset, Mode
 from lake.clock import Clock
 from lake.errors import UsageError
@@ -252,6 +252,7 @@ def tasks_of(
         run_id=run_id,
         mode=mode,
         on_landed=on_landed,
+        counts=counted(subject),
         packer=packer if subject.source == "rest" else None,
     )
     if subject.source != "rest":
@@ -260,8 +261,7 @@ def tasks_of(
         )
 
     def once() -> Done:
-        gaps = list(landing.gaps(*window_of(subject), interval=subject.interval))
-        landed = land_gaps(client, settings, landing, subject, gaps)
+        landed = land_gaps(client, settings, landing, subject, gaps_of(landing, subject))
         on_ended()
         return Done(landed)
 

@@ -211,7 +211,7 @@ def build(context: Context, series: Series, touched: Touched) -> Built:
         rows = changed.count()
         if rows:
             checks = [gates.Check(TABLE.name, changed, suites.suite())]
-            gates.require(context, checks, batch_id=rebuild.OUTSIDE_A_STREAM, rows=rows)
+            _keep(context, checks, rows)
         if rows or not held.join(fresh, list(TABLE.key), "left_anti").isEmpty():
             compared = [name for name in TABLE.schema.names if name not in TABLE.key]
             context.tables.correct(fresh, TABLE, within, compared)
@@ -239,11 +239,17 @@ def _cut(context: Context, series: Series, touched: Touched, days: DataFrame) ->
     return reduce(DataFrame.unionByName, parts, local_frame(context.spark, [], TABLE.schema))
 
 
+def _keep(context: Context, checks: Sequence[gates.Check], rows: int) -> None:
+    """Keep what the gates find, before anything is written; GateError where one fails."""
+    outcomes = gates.judged(context, checks, batch_id=rebuild.OUTSIDE_A_STREAM, rows=rows)
+    gates.keep(context, outcomes)
+
+
 def _require_sums(context: Context, fresh: DataFrame, days: DataFrame) -> None:
     compared = information_days.compared(fresh, days)
     checks = [gates.Check(BY_DAY, compared, suites.reconciled())]
     try:
-        gates.require(context, checks, batch_id=rebuild.OUTSIDE_A_STREAM, rows=compared.count())
+        _keep(context, checks, compared.count())
     except GateError as error:
         raise GateError(
             error.what,

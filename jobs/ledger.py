@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
-from jobs import longer_runs
+from jobs import longer_runs, off_book
 from jobs.batches import Fact, Parsed
 from jobs.context import Context
 from jobs.streams import KEPT
@@ -101,9 +101,37 @@ def look(context: Context, fact: Fact, batch: Parsed) -> Told:
 
 def update(context: Context, fact: Fact, batch: Parsed, told: Told) -> None:
     """Add what the files of a batch claim to the ledger; the same files again change nothing."""
-    claims, before = told.claims, told.before
+    claims = told.claims
     if not claims:
         return
+    _add(context, fact, batch, told)
+    numbered = [claim for claim in _of_futures(claims) if claim.trades is not None]
+    if fact.dataset == "agg_trades" and numbered:
+        lowest = min(claim.trades.lowest for claim in numbered if claim.trades)
+        highest = max(claim.trades.highest for claim in numbered if claim.trades)
+        again = off_book.judged_again(context, _listings(numbered), (lowest, highest))
+        if again is not None:
+            _write(context, again.merged, again.before, again.scope)
+
+
+def _of_futures(claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims of markets in which trade numbers go off the book."""
+    return [
+        claim
+        for claim in claims
+        if claim.name.exchange == "binance" and claim.name.kind in missing.OFF_BOOK_KINDS
+    ]
+
+
+def _listings(claims: Sequence[Claim]) -> Slice:
+    return Slice(
+        venues=tuple({(claim.name.exchange, claim.name.kind) for claim in claims}),
+        instruments=tuple({claim.name.instrument for claim in claims}),
+    )
+
+
+def _add(context: Context, fact: Fact, batch: Parsed, told: Told) -> None:
+    claims, before = told.claims, told.before
     scope = _scope(fact.dataset, claims)
     suspects = _suspects(claims, before)
     longer = None if suspects else _lengthened(fact.dataset, claims, before)
@@ -114,12 +142,16 @@ def update(context: Context, fact: Fact, batch: Parsed, told: Told) -> None:
     current = context.tables.read(OPS_CONTINUITY).where(scope)
     claimed = _frame(context, fact.dataset, claims)
     holes = _holes(context, fact, batch, suspects)
-    merged = continuity.merge(current, claimed, holes).select(*names).persist(KEPT)
+    _write(context, continuity.merge(current, claimed, holes).select(*names), before, scope)
+
+
+def _write(context: Context, merged: DataFrame, before: Sequence[Row], scope: str) -> None:
+    kept = merged.persist(KEPT)
     try:
-        if Counter(merged.collect()) != Counter(before):
-            context.tables.replace(merged, OPS_CONTINUITY, scope)
+        if Counter(kept.collect()) != Counter(before):
+            context.tables.replace(kept, OPS_CONTINUITY, scope)
     finally:
-        merged.unpersist()
+        kept.unpersist()
 
 
 def _lengthened(
@@ -233,17 +265,20 @@ def _holes(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim
         return local_frame(context.spark, [], CONTINUITY)
     claims = _frame(context, fact.dataset, suspects)
     covers = [claim.name.coverage for claim in suspects]
-    within = Slice(
-        venues=tuple({(claim.name.exchange, claim.name.kind) for claim in suspects}),
-        instruments=tuple({claim.name.instrument for claim in suspects}),
-        ids=IdRange(
-            fact.id_column,
-            min(cover.first_id for cover in covers) - 1,
-            max(cover.last_id for cover in covers) + 1,
-        ),
+    ids = IdRange(
+        fact.id_column,
+        min(cover.first_id for cover in covers) - 1,
+        max(cover.last_id for cover in covers) + 1,
     )
+    within = replace(_listings(suspects), ids=ids)
     held = context.tables.read(fact.table).where(within.predicate())
-    return missing.missing(held, claims, _rejected(context, fact, batch, suspects), fact.dataset)
+    rejected = _rejected(context, fact, batch, suspects)
+    found = missing.missing(held, claims, rejected, fact.dataset)
+    futures = [claim.name.coverage for claim in _of_futures(suspects)]
+    if fact.dataset != "trades" or not futures:
+        return found
+    times = (min(one.from_ms for one in futures), max(one.until_ms for one in futures))
+    return off_book.weighed(context, found, _listings(_of_futures(suspects)), times)
 
 
 def _rejected(context: Context, fact: Fact, batch: Parsed, suspects: Sequence[Claim]) -> DataFrame:
@@ -272,8 +307,4 @@ def _frame(context: Context, dataset: str, claims: Sequence[Claim]) -> DataFrame
 
 
 def _scope(dataset: str, claims: Sequence[Claim]) -> str:
-    within = Slice(
-        venues=tuple({(claim.name.exchange, claim.name.kind) for claim in claims}),
-        instruments=tuple({claim.name.instrument for claim in claims}),
-    )
-    return f"dataset = {quoted(dataset)} AND {within.predicate()}"
+    return f"dataset = {quoted(dataset)} AND {_listings(claims).predicate()}"

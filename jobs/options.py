@@ -75,6 +75,7 @@ class Selection:
         end: excluded; None means until now.
         datasets: None means what the environment takes by default.
         source: where trades come from, and bars that `datasets` names: `rest`, `archive`, `auto`.
+        beside_archive: whether REST leaves alone what the archive has landed.
     """
 
     segments: tuple[Segment, ...]
@@ -82,6 +83,7 @@ class Selection:
     end: datetime | None
     datasets: tuple[str, ...] | None
     source: str
+    beside_archive: bool = False
 
     def source_of(self, dataset: str) -> str:
         """Return where a dataset comes from.

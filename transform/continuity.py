@@ -94,14 +94,18 @@ def _holes(asked: Column) -> Column:
 
 def _unproved(missing: Column, known: Column) -> Column:
     """What was proved of ids by asking for just them stands; a larger answer adds nothing."""
+
+    def is_weak(span: Column) -> Column:
+        return (span["cause"] == "left_out") | (span["state"] == "assumed")
+
     proved = F.filter(
         known, lambda span: (span["cause"] == "exchange_hole") & ~spans.is_empty(span)
     )
-    left_out = F.filter(missing, lambda span: span["cause"] == "left_out")
+    weak = F.filter(missing, is_weak)
     return F.concat(
-        F.filter(missing, lambda span: span["cause"] != "left_out"),
-        spans.without(left_out, spans.joined_by_id(proved)),
-        spans.within(proved, spans.joined_by_id(left_out)),
+        F.filter(missing, lambda span: ~is_weak(span)),
+        spans.without(weak, spans.joined_by_id(proved)),
+        spans.within(proved, spans.joined_by_id(weak)),
     )
 
 

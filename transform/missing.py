@@ -11,6 +11,8 @@ from transform import spans
 IDENTITY = [field.name for field in schemas.IDENTITY]
 #: Ids a block. A block without a hole becomes one span by hashing; only others are sorted.
 BLOCK = 4096
+#: Binance's markets in which the insurance fund and deleveraging take trade numbers.
+OFF_BOOK_KINDS = ("usdm", "coinm")
 
 
 def missing(rows: DataFrame, claims: DataFrame, rejected: DataFrame, dataset: str) -> DataFrame:
@@ -30,8 +32,9 @@ def missing(rows: DataFrame, claims: DataFrame, rejected: DataFrame, dataset: st
 
         - `exchange_hole`, proved: a file that claims these ids came without a row, so the exchange
           was asked for just them and has none; or aggregates lack an id but no trade number;
-        - `off_book`, proved: trade numbers of futures between rows of an answer; their insurance
-          fund and deleveraging take numbers that no answer ever holds;
+        - `off_book`: trade numbers of futures that their insurance fund and deleveraging take, and
+          no answer ever holds. Between aggregates they are proved; between single trades of an
+          answer they are assumed, as it may have lost some (`off_book.weighed` judges them);
         - `left_out`, open: other ids between rows of an answer, which may have lost them;
         - `quarantined`, open: we have the row and can't use it;
         - `invalidated_by_the_exchange`, proved.
@@ -40,7 +43,7 @@ def missing(rows: DataFrame, claims: DataFrame, rejected: DataFrame, dataset: st
         adjoin is a hole with last_id = first_id - 1, and never open: no aggregate lies there.
     """
     asked = claims.where((F.col("dataset") == dataset) & (F.col("first_id") <= F.col("last_id")))
-    known = _gathered(_present(rows, dataset), asked, rejected)
+    known = _gathered(present(rows, dataset), asked, rejected)
     found = (
         known.withColumn("dataset", F.lit(dataset))
         .withColumn("alone", _alone())
@@ -57,8 +60,12 @@ def missing(rows: DataFrame, claims: DataFrame, rejected: DataFrame, dataset: st
     return columns.select(*schemas.CONTINUITY.fieldNames())
 
 
-def _present(rows: DataFrame, dataset: str) -> DataFrame:
-    """Return the spans of ids held: sound blocks whole, the others run by run."""
+def present(rows: DataFrame, dataset: str) -> DataFrame:
+    """Return the spans of ids held: sound blocks whole, the others run by run.
+
+    A span skips no id and no trade number: identity, first_id to last_id, first_trade_seq to
+    last_trade_seq, and the times of its ends.
+    """
     block = [*IDENTITY, "block"]
     numbers = _numbers(rows, dataset)
     blocks = numbers.groupBy(*block).agg(*_span(), F.count(F.lit(1)).alias("rows")).where(_sound())
@@ -134,7 +141,10 @@ def _gaps(present: Column) -> Column:
     """
     ends = F.array(F.lit(None).cast(spans.SPAN))
 
+    of_trades = F.col("dataset") == "trades"
+
     def gap(left: Column, right: Column) -> Column:
+        off_book = F.coalesce(_is_off_book(left, right), F.lit(False))
         fields = {
             "first_id": F.coalesce(left["last_id"] + 1, F.lit(-(2**63))),
             "last_id": F.coalesce(right["first_id"] - 1, F.lit(2**63 - 1)),
@@ -142,8 +152,8 @@ def _gaps(present: Column) -> Column:
             "last_trade_seq": right["first_trade_seq"] - 1,
             "proved_from": left["proved_until"],
             "proved_until": right["proved_from"],
-            "cause": F.when(_is_off_book(left, right), "off_book").otherwise("exchange_hole"),
-            "state": F.lit("proved"),
+            "cause": F.when(off_book, "off_book").otherwise("exchange_hole"),
+            "state": F.when(of_trades & off_book, "assumed").otherwise("proved"),
         }
         return F.struct(*[value.alias(name) for name, value in fields.items()])
 
@@ -185,7 +195,7 @@ def _alone() -> Column:
 
 def _is_off_book(left: Column, right: Column) -> Column:
     """Whether only trade numbers are missing: aggregates of futures lack no id off the book."""
-    is_futures = (F.col("exchange") == "binance") & F.col("kind").isin("usdm", "coinm")
+    is_futures = (F.col("exchange") == "binance") & F.col("kind").isin(*OFF_BOOK_KINDS)
     of_trades = F.col("dataset") == "trades"
     return is_futures & (of_trades | (left["last_id"] + 1 == right["first_id"]))
 

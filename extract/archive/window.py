@@ -15,8 +15,8 @@ from extract.landing import Landed, Landing
 from extract.pool import Task
 from extract.rest import land_gaps, window_of
 from extract.seam import gaps_beside
-from extract.subject import BY_TIME, MODES, Subject
-from lake.bronze import QUICK_LEVEL, Mode
+from extract.subject import BY_TIME, Subject, counted, reaches_back
+from lake.bronze import QUICK_LEVEL
 from lake.clock import to_millis
 from lake.errors import UsageError
 from lake.settings import Settings
@@ -62,13 +62,6 @@ def archive_tasks(
     return course.tasks(files, [partial(recheck, archive, file) for file in again])
 
 
-def counted(subject: Subject) -> tuple[Mode, ...]:
-    """Return the modes whose files count as held."""
-    if subject.source == "auto":
-        return ("archive", "history")
-    return (MODES[subject.source],)
-
-
 def span_of(landing: Landing, subject: Subject, now_ms: int) -> Span:
     """Return the window of the archive that a subject comes to.
 
@@ -90,19 +83,13 @@ def span_of(landing: Landing, subject: Subject, now_ms: int) -> Span:
         end_ms,
         now_ms,
         subject.interval,
-        leaves_begun=is_auto and _reaches_back(subject),
+        leaves_begun=is_auto and reaches_back(subject),
     )
-
-
-def _reaches_back(subject: Subject) -> bool:
-    """Tell whether REST gives this dataset of any time; trades of futures it gives for days."""
-    is_timed = subject.dataset in BY_TIME
-    return is_timed or subject.kind == "spot" or subject.exchange != "binance"
 
 
 def _rest(client: Client, settings: Settings, landing: Landing, subject: Subject) -> Landed:
     """Land by REST what the archive has left, once its files have landed."""
-    ids_too = subject.dataset not in BY_TIME and _reaches_back(subject)
+    ids_too = subject.dataset not in BY_TIME and reaches_back(subject)
     window = window_of(subject)
     gaps = gaps_beside(landing, *window, interval=subject.interval, ids_too=ids_too)
     return land_gaps(client, settings, landing, subject, gaps) if gaps else Landed()

@@ -101,6 +101,7 @@ def _write_parquet(target: Path, columns: Sequence[Field], rows: Rows) -> None:
     types: Mapping[FieldType, Any] = {
         "text": pa.string(),
         "integer": pa.int64(),
+        "time": pa.int64(),
         "boolean": pa.bool_(),
     }
     schema = pa.schema([(column.name, types[column.type]) for column in columns])

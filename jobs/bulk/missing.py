@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extract.bars import interval_ms
 from extract.coverage import missing
 from extract.landed_rows import Series, landed_rows
 from extract.landing import Landing
 from extract.paging import SETTLED_MS
+from extract.rest import gaps_of
+from extract.subject import Subject, counted
 from jobs.context import Lake
 from jobs.extraction.replayed import held_times, is_replayed
 from jobs.options import Segment
@@ -44,9 +46,10 @@ def absent_parts(
 ) -> list[Absent]:
     """Return what is missing of a series in a window, up to the exchange's clock.
 
-    Trades are missing where the names of bronze's files prove nothing, in the replay where it has
-    no recording either. A bar is missing where none has landed for its time: whether the exchange
-    itself has none, as in a halt, makes no difference to who wants an unbroken series.
+    What REST and what the archive has landed counts alike. Trades are missing where the names of
+    bronze's files prove nothing, in the replay where it has no recording either. A bar is missing
+    where none has landed for its time: whether the exchange itself has none, as in a halt, makes no
+    difference to who wants an unbroken series.
 
     Args:
         lake: the lake.
@@ -86,14 +89,21 @@ def _lines(absent: Sequence[Absent]) -> Iterator[str]:
 def _trades(
     lake: Lake, series: Series, window: tuple[int, int], clock_ms: int
 ) -> Iterator[tuple[int, int]]:
+    subject = Subject(
+        *(series.exchange, series.kind, series.instrument, series.dataset, *window),
+        beside_archive=True,
+    )
     landing = Landing.of(
-        series, lake.settings, lake.store, lake.clock, run_id=lake.run_id, mode="history"
+        *(subject, lake.settings, lake.store, lake.clock),
+        run_id=lake.run_id,
+        mode="history",
+        counts=counted(subject),
     )
     runs = landing.runs(*window)
     proved = _proved_until(runs, window, clock_ms)
     recorded = _recorded(lake, series)
     gaps = [
-        *landing.gaps(window[0], proved),
+        *gaps_of(landing, replace(subject, end_ms=proved)),
         *(missing(recorded, window[0], proved) if recorded is not None else ()),
     ]
     return ((gap.from_ms, gap.until_ms) for gap in gaps)

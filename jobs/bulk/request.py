@@ -86,9 +86,15 @@ class BulkRequest:
         return trades_dataset(settings, self.exchange, self.kind)
 
     def selection(self, settings: Settings, instruments: tuple[str, ...]) -> Selection:
-        """Return the extraction of these instruments."""
-        segment = Segment(self.exchange, self.kind, instruments)
-        return Selection((segment,), self.start, self.end, (self.dataset(settings),), "rest")
+        """Return the extraction of these instruments: by REST what neither way has landed."""
+        return Selection(
+            segments=(Segment(self.exchange, self.kind, instruments),),
+            start=self.start,
+            end=self.end,
+            datasets=(self.dataset(settings),),
+            source="rest",
+            beside_archive=True,
+        )
 
 
 def understood(wanted: Wanted, others: Collection[str] = ()) -> BulkRequest:

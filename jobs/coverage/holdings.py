@@ -65,6 +65,11 @@ class Holding:
         return [hole for hole in self.named("hole") if hole.state == "open"]
 
     @property
+    def assumed_holes(self) -> list[Entry]:
+        """The trade numbers that are taken for off the book, and that nobody has asked for."""
+        return [hole for hole in self.named("hole") if hole.state == "assumed"]
+
+    @property
     def proved_entries(self) -> list[Entry]:
         """The runs held and the silences: what time is proved by."""
         return [one for one in self.entries if one.entry != "hole"]

@@ -24,6 +24,7 @@ REASONS = {
     "left_out": "the exchange's answer left them out again",
     "quarantined": "their rows are turned away; see candlelake quarantine list",
     "not_loaded": "the exchange did not answer with them",
+    "off_book": "the exchange's answer skipped them: asked for alone, they are proved",
 }
 #: The ledger knows of no hole, and still the count does not come out.
 NOT_IN_SILVER = "the ledger says they are held, silver lacks them: rebuild the window"
@@ -86,7 +87,7 @@ def recounted(
     """
     counted = _counted(context, of, list(holes))
     for hole, reason in holes.items():
-        left = [one for one in known if one.state == "open" and _overlap(one, hole)]
+        left = [one for one in known if one.state != "proved" and _overlap(one, hole)]
         why = reason or "; ".join(sorted({REASONS[one.cause] for one in left})) or NOT_IN_SILVER
         yield Verdict(of, hole, counted.get(hole.first_id, 0), _proved(known, hole), why)
 

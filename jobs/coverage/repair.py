@@ -42,6 +42,9 @@ FromReconciliation = Annotated[
     ),
 ]
 EVERY = tuple(TABLES.values())
+Assumed = Annotated[
+    bool, typer.Option("--assumed", help="Ask for what is taken for off the book, too.")
+]
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ def repair(
     kind: Kind = None,
     instruments: Instruments = None,
     from_reconciliation: FromReconciliation = False,
+    assumed: Assumed = False,
     yes: Yes = False,
     env: Env = "replay",
     sets: Sets = None,
@@ -84,7 +88,10 @@ def repair(
     lake = open_lake(env, sets or ())
     chosen = segments_of(exchange, kind, instruments)
     with open_context("repair", lake, writes=EVERY) as context:
-        holes = _reported(context, chosen) if from_reconciliation else open_holes(context, chosen)
+        if from_reconciliation:
+            holes = _reported(context, chosen)
+        else:
+            holes = open_holes(context, chosen, assumed=assumed)
     if not holes:
         typer.echo("no hole is open")
         return
@@ -109,8 +116,13 @@ def _reported(context: Context, segments: Sequence[Segment]) -> Holes:
     return unexplained_ids(context, segments)
 
 
-def open_holes(context: Context, segments: Sequence[Segment]) -> Holes:
+def open_holes(context: Context, segments: Sequence[Segment], *, assumed: bool = False) -> Holes:
     """Digest what has landed, then return the ids of all open holes of these segments.
+
+    Args:
+        context: the run.
+        segments: whose.
+        assumed: whether numbers that are only assumed to be off the book count too.
 
     Raises:
         UsageError: the ledger holds nothing of them.
@@ -119,9 +131,8 @@ def open_holes(context: Context, segments: Sequence[Segment]) -> Holes:
     pipeline.refine(context)
     found = {}
     for holding in holdings(context, segments):
-        spans = joined(
-            Coverage(hole.first_id, hole.last_id, 0, 0) for hole in holding.open_holes if hole.ids
-        )
+        wanted = [*holding.open_holes, *(holding.assumed_holes if assumed else ())]
+        spans = joined(Coverage(hole.first_id, hole.last_id, 0, 0) for hole in wanted if hole.ids)
         if spans:
             found[holding.of] = [Missing(span.first_id, span.last_id) for span in spans]
     return found

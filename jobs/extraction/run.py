@@ -242,6 +242,7 @@ class _Scope:
                 interval_of(self.settings, dataset),
                 starts_open=self.selection.start is None,
                 ends_open=self.selection.end is None,
+                beside_archive=self.selection.beside_archive,
             )
             for instrument in chosen.instruments
             for dataset, having_it in wanted.items()

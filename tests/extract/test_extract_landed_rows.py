@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -25,6 +25,8 @@ def land(
     *,
     series: Series = TRADES,
     mode: Mode = "history",
+    tag: str = "",
+    landed: datetime = RECEIVED,
 ) -> None:
     whose: dict[str, str] = {"exchange": series.exchange, "kind": series.kind}
     dataset: Dataset = series.dataset
@@ -37,7 +39,7 @@ def land(
         request={},
         status=200,
         end_download_timestamp=RECEIVED,
-        knowledge_timestamp=RECEIVED,
+        knowledge_timestamp=landed,
         run_id="run",
         sequence=1,
         body=body.encode(),
@@ -49,7 +51,7 @@ def land(
         series.instrument,
         mode,
         Coverage(*ids, *times),
-        series.interval,
+        "-".join(part for part in (series.interval, tag) if part),
     )
     assert store.create(name.key, to_file([envelope]))
 
@@ -76,8 +78,48 @@ def test_a_row_counts_in_the_file_that_covers_it_and_once(store: FolderStore) ->
     assert ids(store, 20, 50) == ["2", "3", "4"]
 
 
-def test_what_the_archive_or_another_interval_has_landed_is_left_out(store: FolderStore) -> None:
-    land(store, body(entry(1, 10)), (1, 1), (0, 20), mode="archive")
+def test_lines_of_the_archive_are_rows_as_rest_writes_them(store: FolderStore) -> None:
+    header = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"
+    lines = f"{header}\n1,1.10,0.5,1,1,10,True\r\n2,1.10,0.5,2,2,20,true\n"
+    land(store, lines, (1, 2), (0, 20), mode="archive", tag="0123456789ab")
+    land(store, body(entry(3, 30)), (3, 3), (20, 40))
+
+    rows = list(landed_rows(store, TRADES, 0, 100))
+
+    land(store, body(entry(1, 10), entry(2, 20)), (1, 2), (0, 30))
+    assert rows == list(landed_rows(store, TRADES, 0, 100))
+    assert [row["a"] for row in rows] == ["1", "2", "3"]
+
+
+def test_microseconds_of_the_archive_are_cut_and_count_for_the_window(store: FolderStore) -> None:
+    micros = 1_735_689_600_000_999
+    lines = f"{micros},1,1,1,1,1,{micros + 59_999_000},1,1,1,1,0\n"
+    millis = micros // 1000
+    times = (millis, millis + 60_000)
+    land(store, lines, times, times, series=BARS, mode="archive", tag="0123456789ab")
+
+    (bar,) = landed_rows(store, BARS, millis, millis + 1)
+
+    assert (bar["open_time"], bar["close_time"]) == (str(millis), str(millis + 59_999))
+
+
+def test_of_an_id_that_landed_twice_the_first_row_counts_however_files_are_cut(
+    store: FolderStore,
+) -> None:
+    later = RECEIVED + timedelta(hours=1)
+    lines = "".join(f"{n},2.20,0.5,{n},{n},{n * 10},true\n" for n in (1, 2, 4, 5))
+    land(store, lines, (1, 5), (0, 60), mode="archive", tag="0123456789ab", landed=later)
+    land(store, body(entry(2, 20)), (2, 2), (15, 25))
+    land(store, body(entry(3, 30)), (3, 3), (25, 35), tag="repair", landed=later)
+
+    rows = list(landed_rows(store, TRADES, 0, 100))
+
+    told = [(row["a"], row["p"]) for row in rows]
+    assert told == [("1", "2.20"), ("2", "1.10"), ("3", "1.10"), ("4", "2.20"), ("5", "2.20")]
+
+
+def test_what_another_interval_or_a_collector_has_landed_is_left_out(store: FolderStore) -> None:
+    land(store, body(entry(1, 10)), (1, 1), (0, 20), mode="live")
     land(store, '[[0,"1","1","1","1","1",1,"1",1,"1","1","0"]]', (0, 1), (0, 2), series=BARS)
     hourly = Series("klines", "binance", "spot", "BTCUSDT", "1h")
 

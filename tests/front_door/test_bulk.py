@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from jobs.bulk.command import KEYS, use_profile
 from jobs.bulk.missing import Absent, require_nothing
 from jobs.bulk.request import BulkRequest, Labels, Wanted, understood
 from jobs.bulk.run import Result, run
-from jobs.context import open_lake
-from lake.bronze import read_lines
+from jobs.context import exchanges_of, open_lake
+from jobs.extraction.run import prepare
+from jobs.options import select
+from lake.bronze import ALL_INSTRUMENTS, parse_name, read_lines
 from lake.errors import CandlelakeError, SettingsError, UsageError
 from lake.universes import load_universe
 from tests.front_door.commands import ROOT, candlelake, landed, the_error
@@ -60,17 +63,20 @@ def words(lake: Path | None, wanted: Wanted, *more: str) -> list[str]:
     return ["extract", "bulk", *given, *more]
 
 
-def done(lake: Path, wanted: Wanted = SPOT_TRADES, **named: Any) -> Result:
+def done(
+    lake: Path, wanted: Wanted = SPOT_TRADES, sets: Sequence[str] = (), **named: Any
+) -> Result:
     """Run in this process."""
-    opened = open_lake("replay", [f"lake.root={lake}"])
+    opened = open_lake("replay", [f"lake.root={lake}", *sets])
     return run(opened, understood(replace(wanted, **named)), LABELS)
 
 
-def recorded(instrument: str) -> list[list[str]]:
-    """Return the minute's aggregates as the recording has them, times cut to ms as REST does."""
+def recorded(instrument: str, window: tuple[int, int] = MINUTE_MS) -> list[list[str]]:
+    """Return a window's aggregates as the recording has them, times cut to ms as REST does."""
     with gzip.open(ROOT / "recordings" / RECORDINGS[instrument], "rt") as file:
         cells = (line.strip().split(",") for line in file)
-        rows = [row for row in cells if row[0].isdigit() and int(row[5]) // 1000 < MINUTE_MS[1]]
+        numbered = (row for row in cells if row[0].isdigit())
+        rows = [row for row in numbered if window[0] <= int(row[5]) // 1000 < window[1]]
     whose = ["binance", "spot", instrument]
     return [[*whose, *row[:5], row[5][:-3], *(flag.lower() for flag in row[6:8])] for row in rows]
 
@@ -109,7 +115,28 @@ def test_a_refusal_is_exit_2_in_one_line_and_leaves_no_lake(tmp_path: Path) -> N
     wanted = replace(SPOT_TRADES, end_timestamp="2025-08-31T00:00:00Z")
 
     assert "is before --start-timestamp" in the_error(candlelake(*words(lake, wanted)))
+    futures = words(lake, replace(SPOT_TRADES, contract_type="futures"))
+    assert "needs --kind usdm or --kind coinm" in the_error(candlelake(*futures))
     assert not lake.exists()
+
+
+def test_every_option_is_taken_by_its_name(tmp_path: Path) -> None:
+    window = ["--start-timestamp", "1756684800000", "--end-timestamp", "1756684805000"]
+    what = ["--vendor", "ccxt", "--exchange-id", "binance", "--kind", "spot", "--universe", "v1"]
+    sort = ["--data-type", "trades", "--contract-type", "spot", "--data-format", "parquet"]
+    where = ["--aws-profile", "market-data", "--s3-path", str(tmp_path)]
+    labels = ["--download-mode", "daily", "--downloading-entity", "me", "--action-tag", "first"]
+
+    done = candlelake(
+        "extract", "bulk", *window, *what, *sort, *where, *labels, "--assert-on-missing-data"
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" exports=2 missing=0\n")
+    (run_of_it,) = (tmp_path / "bulk" / "runs").iterdir()
+    kept = json.loads(run_of_it.read_text())
+    names = ("download_mode", "downloading_entity", "action_tag")
+    assert [kept[name] for name in names] == ["daily", "me", "first"]
 
 
 def asked(**named: str | None) -> BulkRequest:
@@ -185,6 +212,63 @@ def test_the_same_rows_give_the_same_bytes_however_they_landed(
 
     assert one.stat().st_mtime_ns == before
     assert one.read_bytes() == exported(tmp_path / "two", "BTCUSDT", data_format).read_bytes()
+
+
+def test_packed_answers_are_exported_like_files_of_their_own(tmp_path: Path) -> None:
+    # the last five seconds of Ethereum's tape are a small answer, Bitcoin's fill a page
+    window = (1_756_685_190_000, 1_756_685_195_000)
+    words = ("2025-09-01T00:06:30Z", "2025-09-01T00:06:35Z")
+
+    result = done(
+        tmp_path,
+        sets=["extract.pack_above=1"],
+        data_format="csv",
+        start_timestamp=words[0],
+        end_timestamp=words[1],
+    )
+
+    files = [key for key in landed(tmp_path) if "/agg_trades/" in key and key.endswith(".gz")]
+    assert sorted(parse_name(key).instrument for key in files) == ["BTCUSDT", ALL_INSTRUMENTS]
+    assert not result.absent
+    for instrument in RECORDINGS:
+        (path,) = exported(tmp_path, instrument, "csv").parent.iterdir()
+        with path.open(newline="") as file:
+            assert list(csv.reader(file))[1:] == recorded(instrument, window)
+
+
+#: Bitcoin's aggregates of the bundled day, which the replay serves both ways.
+NEW_YEARS_NOON = replace(
+    SPOT_TRADES,
+    data_format="csv",
+    start_timestamp="2024-01-01T12:00:00Z",
+    end_timestamp="2024-01-01T12:05:00Z",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["archive", "auto"])
+def test_what_the_archive_has_landed_is_exported_and_not_asked_for_again(
+    source: str, tmp_path: Path
+) -> None:
+    by_rest, lake = tmp_path / "rest", tmp_path / "lake"
+    key = done(by_rest, NEW_YEARS_NOON).outcome.exports[0]
+    opened = open_lake("replay", [f"lake.root={lake}"])
+    one_day = {"start": "2024-01-01", "end": "2024-01-02", "datasets": "agg_trades"}
+    bitcoin = {"exchange": "binance", "kind": "spot", "instruments": "BTCUSDT"}
+    selection = select(opened.settings, **bitcoin, **one_day, source=source)
+    with exchanges_of(opened.settings) as settings:
+        prepare(opened, settings, selection).run()
+    files = landed(lake)
+
+    result = done(lake, NEW_YEARS_NOON)
+
+    assert any("~archive~" in name for name in files)
+    assert [name for name in landed(lake) if "agg_trades" in name] == [
+        name for name in files if "agg_trades" in name
+    ]
+    assert {part.series.instrument for part in result.absent} == {"ETHUSDT"}
+    assert (lake / key).read_bytes() == (by_rest / key).read_bytes()
+    assert (lake / key).read_text().count("\n") > 1000
 
 
 def test_labels_are_read_back_and_join_bronze_by_the_run(tmp_path: Path) -> None:

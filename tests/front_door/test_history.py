@@ -84,6 +84,19 @@ def test_first_date_bounds_the_way_back_and_a_second_run_adds_nothing(
     assert held(tmp_path) == ETHUSDT_IDS
 
 
+def test_short_options_and_milliseconds_name_a_window_too(
+    exchange: ReplayExchange, tmp_path: Path
+) -> None:
+    where = ["--set", f"lake.root={tmp_path}", *pointed_at(exchange)]
+    words = ["plan", *ETHUSDT, "--datasets", "agg_trades", *where]
+
+    named = candlelake(*words, "--start", "2025-09-01T00:01:00Z", "--end", "2025-09-01T00:02:00Z")
+    short = candlelake(*words, "-s", "1756684860000", "-e", "1756684920000")
+
+    assert 0 < figures(short.stdout)[1] < len(ETHUSDT_IDS), short.stderr
+    assert short.stdout == named.stdout
+
+
 def test_the_plan_of_a_history_holds_within_a_fifth(
     exchange: ReplayExchange, tmp_path: Path
 ) -> None:

@@ -66,6 +66,14 @@ def test_the_local_and_aws_environments_speak_to_the_real_exchanges_and_replay_d
     assert load("replay").exchanges.deribit.rest_url == "replay"
 
 
+def test_of_deribit_bitcoin_of_every_kind_is_taken_by_default() -> None:
+    universe = load("local").universe["deribit"]
+
+    kinds = {"future", "option", "spot", "future_combo", "option_combo"}
+    assert {kind for kind, names in universe.items() if names} - {"index"} == kinds
+    assert {name[:3] for kind in kinds for name in universe[kind]} == {"BTC"}
+
+
 def test_each_place_stands_above_the_one_before(tmp_path: Path) -> None:
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)

@@ -367,7 +367,7 @@ def test_futures_take_ids_that_no_answer_holds(spark: SparkSession) -> None:
         dataset="agg_trades",
     )
 
-    assert records(of_trades, *HOLE) == [(2, 2, 2, 2, "off_book", "proved")]
+    assert records(of_trades, *HOLE) == [(2, 2, 2, 2, "off_book", "assumed")]
     assert records(of_aggregates, *HOLE) == [
         (2, 1, 13, 14, "off_book", "proved"),
         (3, 3, 16, 16, "left_out", "open"),
@@ -377,19 +377,29 @@ def test_futures_take_ids_that_no_answer_holds(spark: SparkSession) -> None:
 def test_what_was_proved_by_asking_stands_against_a_larger_answer(spark: SparkSession) -> None:
     proved = {"cause": "exchange_hole", "state": "proved"}
     left_out = {"cause": "left_out", "state": "open"}
+    assumed = {"cause": "off_book", "state": "assumed"}
 
     made = merged(
         spark,
         claim((1, 20), (0, 20)),
-        current=[entry("held", (5, 6), (4, 7)), entry("hole", (5, 6), (4, 7), **proved)],
-        holes=[entry("hole", (4, 7), (3, 8), **left_out)],
+        current=[
+            entry("held", (5, 6), (4, 7)),
+            entry("hole", (5, 6), (4, 7), **proved),
+            entry("hole", (9, 9), (8, 10), **proved),
+        ],
+        holes=[
+            entry("hole", (4, 7), (3, 8), **left_out),
+            entry("hole", (9, 10), (8, 11), **assumed),
+        ],
     )
 
     assert records(made, *LEDGER) == [
         ("held", 1, 20, clock(0), clock(20), None, "proved"),
+        ("hole", 10, 10, clock(8), clock(11), "off_book", "assumed"),
         ("hole", 4, 4, clock(3), clock(8), "left_out", "open"),
         ("hole", 5, 6, clock(4), clock(7), "exchange_hole", "proved"),
         ("hole", 7, 7, clock(3), clock(8), "left_out", "open"),
+        ("hole", 9, 9, clock(8), clock(10), "exchange_hole", "proved"),
     ]
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from lake import schemas
-from lake.frames import in_hand
 from lake.schemas_of_information_bars import INFORMATION_BARS
 from tests.transform.frames import LONG_AGO, at, frame, records
 from transform import assemble, bars, information_days
@@ -179,7 +178,7 @@ def of_days(spark: SparkSession) -> DataFrame:
         frame(spark, schemas.CONFLICTS, []),
         at("2024-01-03T00:00:00"),
     )
-    return in_hand(information_days.days(in_hand(made)))
+    return information_days.days(made.localCheckpoint()).localCheckpoint()
 
 
 def differing(made: DataFrame, of_days: DataFrame) -> list[tuple[Any, ...]]:

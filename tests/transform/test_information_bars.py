@@ -191,7 +191,7 @@ def test_the_bars_of_a_day_add_up_to_its_candle_or_the_field_is_named(
 ) -> None:
     prints = frame(spark, schemas.TRADES, (*TAPE, *BACKWARDS, TAPE[3]))
     series = Series("volume", Decimal(5))
-    made = in_hand(information_bars(prints.distinct(), "trades", of_days, series))
+    made = information_bars(prints.distinct(), "trades", of_days, series).localCheckpoint()
     again = information_bars(prints, "trades", of_days, series)
 
     assert made.count() == 5

@@ -23,6 +23,7 @@ OFF_BOOK = ("insurance_fund", "adl")
 #: What may differ where one side counts in another unit.
 _BY_UNIT = ("quantity", "quote_quantity", "quantity_unit", "contract_size", MILLISECOND)
 _THOUSAND = 1000
+_SERIES = ("exchange", "kind", "instrument_uid", "bar_interval")
 #: A bar that was asked for so soon may not have been final.
 _SETTLES = "INTERVAL 10 SECONDS"
 
@@ -69,9 +70,6 @@ def attributed(pairs: DataFrame, subject: Subject, frame: Frame, evidence: Evide
     return known.withColumn("cause", cause).select(
         *told.columns, "incident_id", "cause", _proof().alias("proof")
     )
-
-
-_SERIES = ("exchange", "kind", "instrument_uid", "bar_interval")
 
 
 def _extent(pairs: DataFrame) -> DataFrame:

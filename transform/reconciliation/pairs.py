@@ -12,6 +12,7 @@ from transform.reconciliation.subjects import Subject
 #: Where a row of a side stands, and when it came.
 PLACE = ("bronze_file", "bronze_line", "end_download_timestamp")
 SIDES = ("left", "right")
+_SHARED = ("instrument", "moment")
 
 
 def one_each(rows: DataFrame, subject: Subject, *, newest: bool) -> DataFrame:
@@ -110,9 +111,6 @@ def differing(subject: Subject) -> Column:
         ]
         fields.append(F.when(differs, F.struct(F.lit(name).alias("field"), *said)))
     return F.array_compact(F.array(*fields))
-
-
-_SHARED = ("instrument", "moment")
 
 
 def _differ(subject: Subject) -> Column:

@@ -19,6 +19,7 @@ from transform.reconciliation.subjects import SUBJECTS
 SUBJECT = SUBJECTS["klines"]
 _BAR = [*SUBJECT.key, "instrument"]
 OUTVOTED = "outvoted"
+_PLACE = ("bronze_file", "bronze_line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,6 @@ def _differences(contested: DataFrame) -> DataFrame:
         *[F.col(f"chosen.row.{name}").alias(f"left_{name}") for name in _PLACE],
         *[F.col(f"row.{name}").alias(f"right_{name}") for name in _PLACE],
     )
-
-
-_PLACE = ("bronze_file", "bronze_line")
 
 
 def _told() -> Column:

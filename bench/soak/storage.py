@@ -17,7 +17,10 @@ import boto3
 from bench.soak.plan import Trouble
 from bench.soak.throttle import Throttle
 
-SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "services" / "versitygw.sh"
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+SCRIPT = DEPLOY / "services" / "versitygw.sh"
+#: What a pipeline on S3 wants beside the jars that the tests' setup has fetched.
+JARS = f"source {DEPLOY / 'front-door.sh'}; fetch_jars jars-s3"
 BUCKET = "soak"
 Kind = Literal["s3", "folder"]
 
@@ -123,6 +126,7 @@ def opened(kind: Kind, folder: Path) -> Iterator[Storage]:
     if kind == "folder":
         yield Folder(folder / "lake")
         return
+    subprocess.run(["bash", "-c", JARS], check=True, timeout=900)
     place, keys = folder / "s3", _keys()
     address = _obeyed("start", place, keys)
     server: Server | None = None

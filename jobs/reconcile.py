@@ -27,8 +27,11 @@ from jobs.options import (
     Start,
     select,
 )
-from jobs.reconciliation import candles, checks, gate
+from jobs.reconciliation import candles, checks
 from jobs.reconciliation.printing import print_outcome
+from jobs.reconciliation.report.gathering import Checked
+from jobs.reconciliation.reporting import conclude
+from lake.clock import EPOCH
 from lake.errors import UsageError
 from lake.moment import moment
 from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES
@@ -57,6 +60,13 @@ def reconcile(
             " from bronze. stream: always; else missing."
         ),
     ] = None,
+    report: Annotated[
+        bool, typer.Option(help="Write a page of the outcome into the lake, below ops/qa/.")
+    ] = True,
+    notebook: Annotated[
+        bool | None,
+        typer.Option(help="Run the notebook too, and keep its copy. stream, daily: yes; else no."),
+    ] = None,
     exchange: Exchange = None,
     kind: Kind = None,
     instruments: Instruments = None,
@@ -84,17 +94,21 @@ def reconcile(
     with open_context("reconcile", lake, writes=WRITES) as context:
         context.tables.ensure(*WRITES)
         if check == "bars":
+            window = (selection.start or EPOCH, selection.end or now)
             rows = certify(context, selection)
         else:
+            window = _window(check, selection, now)
             plan = checks.Plan(
                 check,
-                _window(check, selection, now),
+                window,
                 region,
                 download or checks.usual_download(check),
                 timedelta(seconds=lake.settings.reconcile.edge_seconds),
             )
             rows = compare(context, plan, selection)
-        gate.require(context, rows)
+        checked = Checked(check, window, rows)
+        wanted = check in ("stream", "daily") if notebook is None else notebook
+        conclude(context, checked, report=report, notebook=wanted)
 
 
 def certify(context: Context, selection: Selection) -> Sequence[Row]:

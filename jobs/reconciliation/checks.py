@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, Row
 from jobs.context import Context
 from jobs.incidents import memory
 from jobs.options import Selection
+from jobs.reconciliation.compared import keep_compared
 from jobs.reconciliation.download import download
 from jobs.reconciliation.kept import keeping
 from jobs.reconciliation.ledger import About, append
@@ -135,6 +136,7 @@ def _compare(context: Context, plan: Plan, part: Part, checked: Side, source: So
         )
         differences = keep(made.differences)
         rows = append(context, about, made.totals, differences)
+        keep_compared(context, about, part.segment, made.pairs, rows)
         return Outcome(about, rows, _shown(differences))
 
 

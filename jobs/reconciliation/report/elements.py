@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from unicodedata import category
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,14 @@ Content = str | Html
 
 def text(content: Content) -> str:
     """Return content as HTML: text is escaped."""
-    return content.text if isinstance(content, Html) else escape(content, quote=True)
+    return content.text if isinstance(content, Html) else escape(visible(content), quote=True)
+
+
+def visible(told: str) -> str:
+    """Return text in which no character is hidden or turns those around it about."""
+    return "".join(
+        one if one == "\n" or category(one)[0] != "C" else f"\\u{ord(one):04x}" for one in told
+    )
 
 
 def element(name: str, content: Content, style: str = "") -> str:
@@ -62,9 +70,9 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Iterable[Conte
     )
     body = "\n".join(_row(columns, row) for row in rows)
     return (
-        f'<table role="table"><caption>{escape(caption)}</caption>\n'
+        f'<div class="wide"><table role="table"><caption>{escape(caption)}</caption>\n'
         f'<thead role="rowgroup"><tr role="row">{headings}</tr></thead>\n'
-        f'<tbody role="rowgroup">\n{body}\n</tbody></table>'
+        f'<tbody role="rowgroup">\n{body}\n</tbody></table></div>'
     )
 
 

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from jobs.coverage.drawing import to_svg
 from jobs.reconciliation.report import words
-from jobs.reconciliation.report.elements import Column, Content, Html, element, link, listed, table
+from jobs.reconciliation.report.elements import (
+    Column,
+    Content,
+    Html,
+    element,
+    link,
+    listed,
+    table,
+    visible,
+)
 from jobs.reconciliation.report.facts import Report, Row
 from jobs.reconciliation.report.style import CSS
 from jobs.reconciliation.report.trend import trend
@@ -100,7 +109,7 @@ def _certificate(rows: Sequence[Row]) -> Iterator[str]:
     if not rows:
         return
     yield element("h2", "Certificate")
-    yield table("What was compared, a line an instrument", CERTIFICATE, map(_certified, rows))
+    yield table("A line for each instrument and pair of sides", CERTIFICATE, map(_certified, rows))
     yield "<details><summary>Checksums of both sides</summary>"
     yield table("Checksums of all that each side says", CHECKSUMS, map(_checked, rows))
     yield "</details>"
@@ -137,9 +146,7 @@ def _differences(report: Report) -> Iterator[str]:
     if not report.differences:
         yield element("p", "None.")
         return
-    yield table(
-        "Differences, the unexplained ones first", DIFFERENCES, map(_told, report.differences)
-    )
+    yield table("The unexplained ones first", DIFFERENCES, map(_told, report.differences))
     if report.left_out:
         left_out = words.counted(report.left_out, "difference is", "differences are")
         yield element("p", f"{left_out} not shown here; ops.reconciliation_differences has all.")
@@ -201,7 +208,7 @@ def _coverage(report: Report) -> Iterator[str]:
     )
     # it is wider than a telephone: whoever has no mouse scrolls it with the keyboard
     yield '<div class="picture" role="region" aria-label="Heat map of what is held" tabindex="0">'
-    yield f"{report.coverage}</div>"
+    yield f"{visible(report.coverage)}</div>"
     if report.coverage_left_out:
         lines = words.counted(report.coverage_left_out, "line is", "lines are")
         yield element("p", f"{lines} not drawn; candlelake coverage draws all.")

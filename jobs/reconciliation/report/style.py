@@ -22,11 +22,13 @@ a { color: #084a8f; }
 .stopped { border-color: #a63603; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 caption { text-align: left; font-weight: 600; padding: .4rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; overflow-wrap: anywhere; }
-thead th { border-bottom: 2px solid var(--ink); font-weight: 600; }
-tbody th { font-weight: 600; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; overflow-wrap: break-word; }
+thead th { border-bottom: 2px solid var(--ink); font-weight: 600; vertical-align: bottom; }
+tbody th { font-weight: 600; min-width: 10rem; max-width: 22rem; }
+td { max-width: 22rem; }
+.wide { overflow-x: auto; }
 tbody tr { border-bottom: 1px solid var(--line); }
-.count { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.count { text-align: right; font-variant-numeric: tabular-nums; }
 .word { white-space: nowrap; }
 .open { color: #8a2c02; font-weight: 600; }
 code { font: .85em ui-monospace, "DejaVu Sans Mono", Consolas, monospace; }
@@ -40,16 +42,17 @@ footer { margin-top: 2.5rem; border-top: 1px solid var(--line); font-size: .9rem
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, caption, tbody, tbody tr, tbody th, tbody td { display: block; width: 100%; }
   tbody tr { padding: .5rem 0; }
-  tbody th, tbody td { padding: .1rem 0; }
+  tbody th, tbody td { padding: .1rem 0; max-width: none; }
   tbody td { display: flex; gap: .6rem; justify-content: space-between; text-align: right; }
   tbody td::before { content: attr(data-label); color: var(--quiet); text-align: left;
-    flex: 0 0 40%; white-space: normal; }
+    flex: 0 0 35%; white-space: normal; }
+  tbody td > span { min-width: 0; overflow-wrap: anywhere; }
   tbody td.empty { display: none; }
-  .count, .word { white-space: normal; }
+  .word { white-space: normal; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 9pt; }
-  .picture { overflow: visible; border: 0; }
+  .picture, .wide { overflow: visible; border: 0; }
   .picture svg { max-width: 100%; height: auto; }
   tbody tr, .verdict, .picture { break-inside: avoid; }
   thead { display: table-header-group; }

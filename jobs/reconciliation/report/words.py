@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -37,6 +38,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "bars": "Our candles, against the exchange's own bars",
     }
 )
+DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
 def number(count: int) -> str:
@@ -56,9 +58,14 @@ def percent(share: int) -> str:
     return f"{share // 1000}.{share % 1000:03} %"
 
 
-def moment(value: datetime) -> str:
+def moment(at: datetime) -> str:
     """Return a time in UTC to the second."""
-    return "the beginning" if value == EPOCH else to_iso(value)[:19].replace("T", " ")
+    return "the beginning" if at == EPOCH else to_iso(at)[:19].replace("T", " ")
+
+
+def value(told: str) -> str:
+    """Return a value without the zeros that its column's scale adds to a number."""
+    return told.rstrip("0").rstrip(".") if DECIMAL.fullmatch(told) else told
 
 
 def window(of: tuple[datetime, datetime]) -> str:
@@ -161,11 +168,12 @@ def difference(row: Row) -> str:
     of = f"{what} of {row['instrument']}"
     if row["left_value"] is not None and row["right_value"] is not None:
         left, right = side(row["left_side"]), side(row["right_side"])
-        values = f"{row['left_value']} in {left}, {row['right_value']} in {right}"
+        values = f"{value(row['left_value'])} in {left}, {value(row['right_value'])} in {right}"
         return f"{of}, {row['field'].replace('_', ' ')}: {values}"
     if row["left_value"] is None and row["right_value"] is None:
         return f"{of}, {row['field'].replace('_', ' ')}"
     has, lacks = ("left_side", "right_side")
     if row["left_value"] is None:
         has, lacks = lacks, has
-    return f"{of} is in {side(row[has])} and not in {side(row[lacks])}"
+    verb = "is" if row["rows"] == 1 else "are"
+    return f"{of} {verb} in {side(row[has])} and not in {side(row[lacks])}"

@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from jobs.coverage.drawing import to_svg
+from jobs.coverage.heat_map import heat_map
+from jobs.coverage.holdings import Entry, Holding
 from jobs.reconciliation.report.facts import Link, Report, Run
+from lake.clock import to_micros
 
 START = datetime(2024, 1, 1, 0, 5, tzinfo=UTC)
 END = START + timedelta(minutes=5)
@@ -111,3 +115,34 @@ def report(**changes: Any) -> Report:
         **changes,
     }
     return Report(**values)
+
+
+def broken() -> Report:
+    """Return the facts of a run with a difference that nothing explains and a hostile name."""
+    counts = {"left_rows": 405, "matched": 404, "only_right": 12, "different": 1, "unexplained": 1}
+    causes = {"disconnect": 12, "unexplained": 1}
+    return report(
+        certificates=[
+            certificate(**counts, causes=causes, right_hash="77aa"),
+            certificate(instrument=HOSTILE, left_rows=9, right_rows=9, matched=9),
+            certificate(dataset="klines", bar_interval="1m", left_rows=5, right_rows=5, matched=5),
+        ],
+        differences=[difference(), lost(), lost(instrument=HOSTILE, incident_id="2024-01-01-x")],
+        left_out=1234,
+        runs=[run(number, matched=417 - 3 * (number == 30)) for number in range(31)],
+        coverage=to_svg(heat_map([held("BTCUSDT"), held(HOSTILE)])),
+        coverage_left_out=3,
+        stopped="1 differences are unexplained",
+    )
+
+
+def held(instrument: str) -> Holding:
+    """Return forty days of a ledger with an open hole and one of the exchange."""
+    start, day = to_micros(START.replace(minute=0)), 86_400_000_000
+    ours, theirs = start + 10 * day, start + 20 * day
+    entries = [
+        Entry("held", 1, 1000, start, start + 40 * day, "", "proved"),
+        Entry("hole", 500, 520, ours, ours + 1000, "unknown", "open"),
+        Entry("hole", 600, 620, theirs, theirs + 1000, "exchange_hole", "proved"),
+    ]
+    return Holding(("binance", "spot", instrument, instrument, "trades"), entries)

@@ -31,7 +31,7 @@ def conclude(context: Context, checked: Checked, *, report: bool, notebook: bool
     if notebook and checked.certificates:
         keep_notebook(context)
     if report:
-        keep_page(context, replace(checked, stopped=stopped.what if stopped else ""))
+        keep_page(context, replace(checked, is_stopped=stopped is not None))
     if stopped is not None:
         raise stopped
 

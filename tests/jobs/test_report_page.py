@@ -79,7 +79,7 @@ def test_what_is_unexplained_is_told_first() -> None:
     two = [certificate(unexplained=2, causes={"not_held": 2})]
     missing = lost(cause="not_held", is_explained=False)
     assert headline(certificates=two, differences=[missing]) == (
-        "2 differences are unexplained: the first is 12 trades (20 to 31) of BTCUSDT are in what"
+        "2 differences are unexplained; the first: 12 trades (20 to 31) of BTCUSDT are in what"
         " the exchange answered and not in what was streamed, at 2024-01-01 00:05:00 UTC."
     )
 
@@ -92,7 +92,7 @@ def test_other_verdicts() -> None:
     assert headline(certificates=explained) == (
         "The two sides differ, and every difference is explained."
     )
-    assert headline(certificates=doubtful, stopped="too many") == (
+    assert headline(certificates=doubtful, is_stopped=True) == (
         "In 9 places the exchange said two things: too many to be its own slips."
     )
     (told,) = words.compared(explained)
@@ -185,7 +185,7 @@ def test_more_runs_than_have_room_lose_the_oldest() -> None:
 
 
 def test_a_stopped_run_says_that_it_failed() -> None:
-    stopped = replace(report(), stopped="too much")
+    stopped = replace(report(), is_stopped=True)
 
     assert 'class="verdict stopped"' in page(stopped)
     assert 'class="verdict passed"' in page(report())

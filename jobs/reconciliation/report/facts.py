@@ -56,7 +56,7 @@ class Report:
         runs: earlier runs of the check and this one, the newest last.
         coverage: the heat map as SVG; empty where the ledger says nothing of the instruments.
         coverage_left_out: how many more lines the heat map would have.
-        stopped: why the gate stopped the run; empty where it did not.
+        is_stopped: whether the gate stopped the run.
         links: where the raw data lies.
     """
 
@@ -69,7 +69,7 @@ class Report:
     runs: Sequence[Run] = ()
     coverage: str = ""
     coverage_left_out: int = 0
-    stopped: str = ""
+    is_stopped: bool = False
     links: Sequence[Link] = ()
 
 

@@ -44,7 +44,7 @@ class Checked:
     check: str
     window: tuple[datetime, datetime]
     certificates: Sequence[SparkRow]
-    stopped: str = ""
+    is_stopped: bool = False
 
 
 def gather(context: Context, checked: Checked) -> Report:
@@ -63,7 +63,7 @@ def gather(context: Context, checked: Checked) -> Report:
         _runs(context, checked.check, certificates),
         coverage,
         undrawn,
-        checked.stopped,
+        checked.is_stopped,
         list(_links(context)),
     )
 

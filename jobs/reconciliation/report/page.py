@@ -46,8 +46,19 @@ DIFFERENCES = (
     Column("Why"),
     Column("Evidence"),
 )
-CAUSES = (Column("Cause"), Column("What it means"), Column("Rows", "count"), Column("Answered"))
-CHECKSUMS = (Column("What"), Column("Compared"), Column("Left"), Column("Right"), Column("Equal"))
+CAUSES = (
+    Column("Cause"),
+    Column("What it means"),
+    Column("Rows", "count"),
+    Column("Answered", "word"),
+)
+CHECKSUMS = (
+    Column("What"),
+    Column("Compared"),
+    Column("Left"),
+    Column("Right"),
+    Column("Equal", "word"),
+)
 
 #: A candle has other columns than the exchange's bar: its checksum is made of other values.
 UNEQUAL = {"ohlcv": "not comparable"}
@@ -93,11 +104,11 @@ EXPLAINED = (
 
 
 def _verdict(report: Report) -> Iterator[str]:
-    style = "stopped" if report.stopped or not report.certificates else "passed"
+    style = "stopped" if report.is_stopped or not report.certificates else "passed"
     yield f'<section class="verdict {style}" aria-label="Verdict">'
     headline = words.headline(report)
     yield element("p", headline, "headline")
-    if report.stopped:
+    if report.is_stopped:
         yield element("p", "The run ended as failed (exit code 3): somebody has to look.")
     told = [one for one in words.compared(report.certificates) if one != headline]
     if told:

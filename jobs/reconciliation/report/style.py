@@ -46,8 +46,10 @@ footer { margin-top: 2.5rem; border-top: 1px solid var(--line); font-size: .9rem
   tbody td { display: flex; gap: .6rem; justify-content: space-between; text-align: right; }
   tbody td::before { content: attr(data-label); color: var(--quiet); text-align: left;
     flex: 0 0 35%; white-space: normal; }
+  tbody td:not(.count, .word), tbody td:not(.count, .word)::before { display: block;
+    text-align: left; }
   tbody td > span { min-width: 0; overflow-wrap: anywhere; }
-  tbody td.empty { display: none; }
+  tbody td.empty:not(.count, .word) { display: none; }
   .word { white-space: normal; }
 }
 @media print {

@@ -101,8 +101,9 @@ def headline(report: Report) -> str:
         verb = "is" if unexplained == 1 else "are"
         told = f"{counted(unexplained, 'difference', 'differences')} {verb} unexplained"
         opened = [row for row in report.differences if not row["is_explained"]]
-        return f"{told}: {_first(opened[0], unexplained)}" if opened else f"{told}."
-    if report.stopped:
+        begins = ": " if unexplained == 1 else "; the first: "
+        return f"{told}{begins}{_first(opened[0])}" if opened else f"{told}."
+    if report.is_stopped:
         places = counted(total(report.certificates, "undetermined"), "place", "places")
         return f"In {places} the exchange said two things: too many to be its own slips."
     if _differences(report.certificates):
@@ -154,9 +155,8 @@ def _differences(rows: Sequence[Row]) -> bool:
     return any(total(rows, name) for name in names) or any(row["causes"] for row in rows)
 
 
-def _first(row: Row, unexplained: int) -> str:
-    begins = "" if unexplained == 1 else "the first is "
-    return f"{begins}{difference(row)}, at {moment(row['from_timestamp'])} UTC."
+def _first(row: Row) -> str:
+    return f"{difference(row)}, at {moment(row['from_timestamp'])} UTC."
 
 
 def difference(row: Row) -> str:

@@ -39,34 +39,42 @@ from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFE
 WRITES = (OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES)
 
 
+Check = Annotated[
+    Literal["stream", "daily", "bars", "archive"],
+    typer.Option(
+        help="stream: what was streamed against REST, ten to five minutes ago; daily: against"
+        " REST and the archive, the day before; archive: REST against the archive; bars: our"
+        " candles against the exchange's."
+    ),
+]
+At = Annotated[str | None, typer.Option("--at", help="The moment of the check; now by default.")]
+Region = Annotated[str, typer.Option(help="Of the collectors; all by default.")]
+Download = Annotated[
+    checks.Download | None,
+    typer.Option(
+        help="Ask the exchange always, for what bronze is missing, or never. It lands apart"
+        " from bronze. stream: always; else missing."
+    ),
+]
+Page = Annotated[
+    bool, typer.Option(help="Write a page of the outcome into the lake, below ops/qa/.")
+]
+Notebook = Annotated[
+    bool | None,
+    typer.Option(help="Run the notebook too, and keep its copy. stream, daily: yes; else no."),
+]
+#: Checks that run the notebook where nobody says.
+NOTED = ("stream", "daily")
+
+
 def reconcile(
     *,
-    check: Annotated[
-        Literal["stream", "daily", "bars", "archive"],
-        typer.Option(
-            help="stream: what was streamed against REST, ten to five minutes ago; daily: against"
-            " REST and the archive, the day before; archive: REST against the archive; bars: our"
-            " candles against the exchange's."
-        ),
-    ],
-    at: Annotated[
-        str | None, typer.Option("--at", help="The moment of the check; now by default.")
-    ] = None,
-    region: Annotated[str, typer.Option(help="Of the collectors; all by default.")] = "",
-    download: Annotated[
-        checks.Download | None,
-        typer.Option(
-            help="Ask the exchange always, for what bronze is missing, or never. It lands apart"
-            " from bronze. stream: always; else missing."
-        ),
-    ] = None,
-    report: Annotated[
-        bool, typer.Option(help="Write a page of the outcome into the lake, below ops/qa/.")
-    ] = True,
-    notebook: Annotated[
-        bool | None,
-        typer.Option(help="Run the notebook too, and keep its copy. stream, daily: yes; else no."),
-    ] = None,
+    check: Check,
+    at: At = None,
+    region: Region = "",
+    download: Download = None,
+    report: Page = True,
+    notebook: Notebook = None,
     exchange: Exchange = None,
     kind: Kind = None,
     instruments: Instruments = None,
@@ -93,22 +101,15 @@ def reconcile(
     )
     with open_context("reconcile", lake, writes=WRITES) as context:
         context.tables.ensure(*WRITES)
+        window = _window(check, selection, now)
         if check == "bars":
-            window = (selection.start or EPOCH, selection.end or now)
             rows = certify(context, selection)
         else:
-            window = _window(check, selection, now)
-            plan = checks.Plan(
-                check,
-                window,
-                region,
-                download or checks.usual_download(check),
-                timedelta(seconds=lake.settings.reconcile.edge_seconds),
-            )
-            rows = compare(context, plan, selection)
-        checked = Checked(check, window, rows)
-        wanted = check in ("stream", "daily") if notebook is None else notebook
-        conclude(context, checked, report=report, notebook=wanted)
+            asked = download or checks.usual_download(check)
+            edge = timedelta(seconds=lake.settings.reconcile.edge_seconds)
+            rows = compare(context, checks.Plan(check, window, region, asked, edge), selection)
+        wanted = check in NOTED if notebook is None else notebook
+        conclude(context, Checked(check, window, rows), report=report, notebook=wanted)
 
 
 def certify(context: Context, selection: Selection) -> Sequence[Row]:
@@ -137,12 +138,14 @@ def compare(context: Context, plan: checks.Plan, selection: Selection) -> Sequen
     return rows
 
 
-def _window(check: checks.Check, selection: Selection, now: datetime) -> checks.Window:
+def _window(check: Check, selection: Selection, now: datetime) -> checks.Window:
     """Return the window that was named, or the check's own.
 
     Raises:
         UsageError: only one end was named.
     """
+    if check == "bars":
+        return selection.start or EPOCH, selection.end or now
     if selection.start is None and selection.end is None:
         return checks.window_of(check, now)
     if selection.start is None or selection.end is None:

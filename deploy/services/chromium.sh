@@ -28,14 +28,14 @@ fetch() {
     names="$(apt-get install --simulate --no-install-recommends chromium | awk '$1 == "Inst" { print $2 }')" || return 1
     [ -n "$names" ] || return 1
     rm -rf "$scratch"
-    mkdir -p "$scratch/root"
+    mkdir -p "$scratch/unpacked"
     # shellcheck disable=SC2086 - the names are words
     (cd "$scratch" && apt-get download --quiet $names >&2) || status=1
     for package in "$scratch"/*.deb; do
-        [ "$status" -eq 0 ] && { dpkg -x "$package" "$scratch/root" || status=1; }
+        [ "$status" -eq 0 ] && { dpkg -x "$package" "$scratch/unpacked" || status=1; }
     done
     # elsewhere than on Debian the package of that name may hold no browser
-    [ "$status" -eq 0 ] && [ -x "$scratch/root/usr/lib/chromium/chromium" ] && mv "$scratch/root" "$folder" || status=1
+    [ "$status" -eq 0 ] && [ -x "$scratch/unpacked/usr/lib/chromium/chromium" ] && mv "$scratch/unpacked" "$folder" || status=1
     rm -rf "$scratch"
     return "$status"
 }

@@ -29,7 +29,7 @@ def keep_compared(
         pairs: as `prints.Compared.pairs`.
         rows: the certificates of the comparison, which have counted the pairs.
     """
-    count = sum(row["left_rows"] + row["only_right"] for row in rows)
+    count = sum((row["left_rows"] or 0) + row["only_right"] for row in rows)
     if not count:
         return
     if count > context.settings.reconcile.keep_rows:

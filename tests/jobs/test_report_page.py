@@ -67,7 +67,7 @@ def test_what_is_the_same_is_told_in_one_sentence() -> None:
         "Everything that was compared is the same."
     )
     assert list(words.compared([bars])) == [
-        "All 417 bars that were streamed (region eu) are the same as what the exchange answered."
+        "All 417 bars that were streamed (eu) are the same as what the exchange answered."
     ]
 
 
@@ -189,3 +189,15 @@ def test_a_stopped_run_says_that_it_failed() -> None:
 
     assert 'class="verdict stopped"' in page(stopped)
     assert 'class="verdict passed"' in page(report())
+
+
+def test_an_instrument_of_which_no_side_has_a_word_is_told_as_such() -> None:
+    absent = difference(field="universe", left_value=None, right_value=None, cause="not_held")
+
+    assert words.difference(absent) == "BTCUSDT: neither side has trades of it"
+
+
+def test_sides_that_are_none_of_a_source_keep_their_names() -> None:
+    assert words.side("the most") == "what most publications say"
+    assert words.side("archive daily") == "the exchange's archive (daily)"
+    assert words.side("each publication", follows=True) == "of each publication"

@@ -51,7 +51,7 @@ def gather(context: Context, checked: Checked) -> Report:
     """Return all that the page shows of this run."""
     certificates = [_aware(row) for row in checked.certificates]
     certificates.sort(key=_order)
-    differences, left_out = _differences(context, checked.check)
+    differences, left_out = _differences(context, certificates)
     coverage, undrawn = _coverage(context, certificates)
     return Report(
         context.run_id,
@@ -81,11 +81,12 @@ def _order(row: Row) -> tuple[Any, ...]:
     return (-int(row["unexplained"]), *(row[name] or "" for name in names))
 
 
-def _differences(context: Context, check: str) -> tuple[list[Row], int]:
+def _differences(context: Context, certificates: Sequence[Row]) -> tuple[list[Row], int]:
     """Return the first differences of this run, the open ones first, and how many more it has."""
     table = context.tables.read(OPS_RECONCILIATION_DIFFERENCES)
     # the check is the table's partition
-    found = table.where((F.col("check_name") == check) & (F.col("run_id") == context.run_id))
+    checks = sorted({row["check_name"] for row in certificates})
+    found = table.where(F.col("check_name").isin(checks) & (F.col("run_id") == context.run_id))
     order = ("exchange", "kind", "instrument", "dataset", "bar_interval", "first_id", "field")
     shown = found.orderBy("is_explained", *order, "left_side", "right_side").limit(SHOWN).collect()
     more = found.count() - SHOWN if len(shown) == SHOWN else 0

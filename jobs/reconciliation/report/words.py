@@ -28,6 +28,7 @@ SIDES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "archive": ("in the exchange's archive", "the exchange's archive"),
         "gold": ("of ours", "our candles"),
         "published": ("that the exchange published", "the exchange's own bars"),
+        "the most": ("that most publications agree on", "what most publications say"),
     }
 )
 TITLES: Mapping[str, str] = MappingProxyType(
@@ -38,6 +39,8 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "bars": "Our candles, against the exchange's own bars",
     }
 )
+#: The field of a difference of which a whole instrument is what no side has.
+UNIVERSE = "universe"
 DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
@@ -79,11 +82,13 @@ def noun(row: Row) -> tuple[str, str]:
 
 
 def side(name: str | None, *, follows: bool = False) -> str:
-    """Return a side in words; a stream's region comes behind its name."""
-    source, _, region = (name or "").partition(" ")
-    clause, alone = SIDES.get(source, (f"of {source}", source))
-    told = clause if follows else alone
-    return f"{told} (region {region})" if region else told
+    """Return a side in words; which part of it is meant, as a stream's region, comes behind."""
+    known = name or ""
+    source, _, part = (known, "", "") if known in SIDES else known.partition(" ")
+    if source not in SIDES:
+        return f"of {known}" if follows else known
+    told = SIDES[source][0 if follows else 1]
+    return f"{told} ({part})" if part else told
 
 
 def cause(name: str) -> str:
@@ -162,6 +167,8 @@ def _first(row: Row) -> str:
 def difference(row: Row) -> str:
     """Return in words what differs, and where."""
     one, many = noun(row)
+    if row["field"] == UNIVERSE:
+        return f"{row['instrument']}: neither side has {many} of it"
     what = f"{one} {row['first_id']}"
     if row["rows"] != 1:
         what = f"{counted(row['rows'], one, many)} ({row['first_id']} to {row['last_id']})"

@@ -95,6 +95,10 @@ def test_other_verdicts() -> None:
     assert headline(certificates=doubtful, is_stopped=True) == (
         "In 9 places the exchange said two things: too many to be its own slips."
     )
+    assert headline(certificates=doubtful) == (
+        "In 9 places the exchange said two things, and only it could tell which is right;"
+        " all else is the same or explained."
+    )
     (told,) = words.compared(explained)
     assert told == (
         "405 of 417 trades are the same in what was streamed and in what the exchange answered;"

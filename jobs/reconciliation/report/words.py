@@ -108,9 +108,14 @@ def headline(report: Report) -> str:
         opened = [row for row in report.differences if not row["is_explained"]]
         begins = ": " if unexplained == 1 else "; the first: "
         return f"{told}{begins}{_first(opened[0])}" if opened else f"{told}."
-    if report.is_stopped:
-        places = counted(total(report.certificates, "undetermined"), "place", "places")
-        return f"In {places} the exchange said two things: too many to be its own slips."
+    undetermined = total(report.certificates, "undetermined")
+    if undetermined:
+        places = f"In {counted(undetermined, 'place', 'places')} the exchange said two things"
+        if report.is_stopped:
+            return f"{places}: too many to be its own slips."
+        return (
+            f"{places}, and only it could tell which is right; all else is the same or explained."
+        )
     if _differences(report.certificates):
         return "The two sides differ, and every difference is explained."
     groups = list(compared(report.certificates))

@@ -29,7 +29,7 @@ from transform.reconciliation.attribution import Frame
 from transform.reconciliation.evidence import CLAIMS, Evidence
 from transform.reconciliation.subjects import SUBJECTS
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 WINDOW = (at("00:05:00"), at("00:10:00"))
 ABOUT = About("stream", "trades", "live", "rest", WINDOW)
@@ -46,23 +46,24 @@ def trade(identifier: int, price: str) -> dict[str, Any]:
 def compared(context: Context) -> Sequence[Row]:
     """Compare three trades, of which the stream has lost the second, and keep what comes of it."""
     spark = context.spark
-    right = [trade(1, "10"), trade(2, "11"), trade(3, "12")]
-    sides = [frame(spark, schemas.TRADES, rows) for rows in (right[::2], right)]
+    rows = [trade(1, "10"), trade(2, "11"), trade(3, "12")]
+    left, right = (frame(spark, schemas.TRADES, side) for side in (rows[::2], rows))
     evidence = Evidence(
         local_frame(spark, [], CLAIMS),
         local_frame(spark, [], REJECTED),
         frame(spark, schemas_of_incidents.INCIDENTS, []),
     )
     made = prints.compare(
-        *sides,
+        left,
+        right,
         SUBJECTS["trades"],
         Frame("live", "rest", WINDOW, timedelta(seconds=2)),
         evidence,
         keep=DataFrame.persist,
     )
-    rows = append(context, ABOUT, made.totals, made.differences)
-    keep_compared(context, ABOUT, SPOT, made.pairs, rows)
-    return rows
+    certificates = append(context, ABOUT, made.totals, made.differences)
+    keep_compared(context, ABOUT, SPOT, made.pairs, certificates)
+    return certificates
 
 
 def kept(context: Context) -> list[dict[str, Any]]:

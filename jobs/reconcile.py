@@ -27,9 +27,12 @@ from jobs.options import (
     Start,
     select,
 )
-from jobs.reconciliation import candles, checks, gate
+from jobs.reconciliation import candles, checks
 from jobs.reconciliation.printing import print_outcome
+from jobs.reconciliation.report.gathering import Checked
+from jobs.reconciliation.reporting import conclude
 from jobs.reconciliation.voting import voted
+from lake.clock import EPOCH
 from lake.errors import UsageError
 from lake.moment import moment
 from lake.tables import GOLD_OHLCV, OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES
@@ -54,6 +57,15 @@ Download = Annotated[
         " from bronze. stream: always; else missing."
     ),
 ]
+Page = Annotated[
+    bool, typer.Option(help="Write a page of the outcome into the lake, below ops/qa/.")
+]
+Notebook = Annotated[
+    bool | None,
+    typer.Option(help="Run the notebook too, and keep its copy. stream, daily: yes; else no."),
+]
+#: Checks that run the notebook where nobody says.
+NOTED = ("stream", "daily")
 
 
 def reconcile(
@@ -62,6 +74,8 @@ def reconcile(
     at: At = None,
     region: Region = "",
     download: Download = None,
+    report: Page = True,
+    notebook: Notebook = None,
     exchange: Exchange = None,
     kind: Kind = None,
     instruments: Instruments = None,
@@ -88,13 +102,14 @@ def reconcile(
     )
     with open_context("reconcile", lake, writes=WRITES) as context:
         context.tables.ensure(*WRITES)
+        window = _window(check, selection, now)
         if check == "bars":
             rows = certify(context, selection)
         else:
-            window = _window(check, selection, now)
             asked = download or checks.usual_download(check)
             rows = compare(context, checks.Plan(check, window, region, asked), selection)
-        gate.require(context, rows)
+        wanted = check in NOTED if notebook is None else notebook
+        conclude(context, Checked(check, window, rows), report=report, notebook=wanted)
 
 
 def certify(context: Context, selection: Selection) -> Sequence[Row]:
@@ -129,12 +144,14 @@ def compare(context: Context, plan: checks.Plan, selection: Selection) -> Sequen
     return rows
 
 
-def _window(check: checks.Check, selection: Selection, now: datetime) -> checks.Window:
+def _window(check: Check, selection: Selection, now: datetime) -> checks.Window:
     """Return the window that was named, or the check's own.
 
     Raises:
         UsageError: only one end was named.
     """
+    if check == "bars":
+        return selection.start or EPOCH, selection.end or now
     if selection.start is None and selection.end is None:
         return checks.window_of(check, now)
     if selection.start is None or selection.end is None:

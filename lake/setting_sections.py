@@ -284,8 +284,10 @@ class Reconcile(Section):
     """When a comparison of two sources stops a run, and how near to a window's end is at its edge.
 
     So few rows, or so small a share of them, may be `undetermined`: only the exchange could tell.
+    Of a comparison of more than `keep_rows` rows only those that differ are kept side by side.
     """
 
     edge_seconds: float = Field(ge=0)
     undetermined_rows: int = Field(ge=0)
     undetermined_share: float = Field(ge=0, le=1)
+    keep_rows: int = Field(ge=0)

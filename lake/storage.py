@@ -263,6 +263,14 @@ class Tables:
         self.guard(table)
         self._delta(table, self.spark).delete(where)
 
+    def keep_parquet(self, frame: DataFrame, key: str) -> None:
+        """Keep rows that belong to no table as one Parquet file, in a new folder of the lake.
+
+        Raises:
+            AnalysisException: the folder is there already.
+        """
+        frame.coalesce(1).write.mode("error").parquet(self.store.location(key))
+
     def version(self, table: Table) -> int:
         """Return the table's newest version."""
         history = self._delta(table, self.spark).history(1).select("version").first()

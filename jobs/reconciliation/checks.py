@@ -16,6 +16,7 @@ from jobs.context import Context
 from jobs.incidents import memory
 from jobs.options import Selection
 from jobs.reconciliation import universe
+from jobs.reconciliation.compared import keep_compared
 from jobs.reconciliation.download import download
 from jobs.reconciliation.kept import keeping
 from jobs.reconciliation.ledger import About, append
@@ -155,6 +156,7 @@ def _compare(context: Context, plan: Plan, part: Part, checked: Side, other: Sid
             differences = universe.with_evidence(context, differences, part, names)
         differences = keep(differences)
         rows = append(context, about, totals, differences)
+        keep_compared(context, about, part.segment, made.pairs, rows)
         return Outcome(about, rows, ordered(differences).limit(SHOWN).collect())
 
 

@@ -16,11 +16,14 @@ log = logging.getLogger(__name__)
 FOLDER = "ops/qa"
 
 
+def folder_of(context: Context) -> str:
+    """Return the key of the folder in which all that this run has looked at is kept."""
+    return f"{FOLDER}/{context.run_id}"
+
+
 def own_place(context: Context) -> ObjectStore:
     """Return the place of this run's downloads: a bronze of its own below the lake's `ops/qa/`."""
-    return open_store(
-        f"{context.settings.lake.root.rstrip('/')}/{FOLDER}/{context.run_id}/download"
-    )
+    return open_store(f"{context.settings.lake.root.rstrip('/')}/{folder_of(context)}/download")
 
 
 def download(

@@ -122,6 +122,8 @@ def read(context: Context, side: Side, which: str, part: Part) -> Rows:
     candidates = candidates_of(context, fact, answers, [part.segment.exchange])
     # a pack holds other instruments as well
     wanted = F.col("instrument").isin(sorted({name.instrument for name in named}))
+    if side.region:
+        wanted &= F.col("region") == side.region
     valid = rows.valid(candidates, fact.table.schema).where(wanted & _around(part))
     return Rows(valid, _rejected(candidates, which, fact), claims)
 
@@ -167,13 +169,9 @@ def _claim(which: str, name: BronzeName, *, is_refill: bool) -> tuple[Any, ...]:
 
 
 def _answers(side: Side, lines: DataFrame) -> DataFrame:
-    """Return the envelopes of the side: a lake may hold other regions."""
-    answers = envelopes.read(lines).where(F.col("mode") == MODES[side.source])
-    if side.region:
-        answers = answers.where(F.col("region") == side.region)
-    if side.period:
-        answers = answers.where(F.col("request").rlike(PERIODS[side.period]))
-    return answers
+    """Return the envelopes of the side: the archive's days and months lie side by side."""
+    answers = envelopes.read(lines)
+    return answers.where(F.col("request").rlike(PERIODS[side.period])) if side.period else answers
 
 
 def _around(part: Part) -> Column:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.context import Context
 from lake.clock import from_millis, to_iso
+from lake.frames import in_hand
 from lake.schemas import CONTINUITY
 from lake.storage import Slice
 from lake.tables import OPS_CONTINUITY, SILVER_AGG_TRADES
@@ -44,7 +45,9 @@ def weighed(context: Context, holes: DataFrame, of: Slice, times: tuple[int, int
         f" AND trade_timestamp >= TIMESTAMP'{to_iso(since)}'"
         f" AND trade_timestamp <= TIMESTAMP'{to_iso(until)}'"
     )
-    return off_book.weighed(holes, context.tables.read(SILVER_AGG_TRADES).where(within))
+    aggregates = context.tables.read(SILVER_AGG_TRADES).where(within)
+    # few rows with long plans: Spark would plan them anew in each step that follows
+    return in_hand(off_book.weighed(in_hand(holes), aggregates))
 
 
 def judged_again(context: Context, of: Slice, numbers: tuple[int, int]) -> Judged | None:

@@ -32,6 +32,11 @@ def taken(frame: DataFrame, most: int) -> Iterator[DataFrame]:
         kept.unpersist()
 
 
+def in_hand(frame: DataFrame) -> DataFrame:
+    """Return the same rows taken to the driver: few, flat, and no longer tied to any table."""
+    return frame.sparkSession.createDataFrame(frame.toArrow(), schema=frame.schema)
+
+
 def local_frame(
     spark: SparkSession, rows: Sequence[Sequence[Any]], schema: T.StructType
 ) -> DataFrame:

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from bench.soak.plan import draw
 from bench.soak.running import Soak, told
-from bench.soak.storage import opened
+from bench.soak.storage import fetch_jars, opened
 
 
 def main() -> int:
@@ -38,6 +38,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="candlelake-soak-") as name:
         folder = Path(name)
         try:
+            fetch_jars(given.storage)
             with opened(given.storage, folder) as storage:
                 plan = draw(given.minutes, given.seed)
                 report = Soak(storage, plan, folder / "log").run()

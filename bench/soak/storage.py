@@ -120,13 +120,18 @@ class Server:
         os.kill(int((self.folder / "pid").read_text(encoding="ascii")), number)
 
 
+def fetch_jars(kind: Kind) -> None:
+    """Fetch what a pipeline needs for a lake in this storage, where it is not there yet."""
+    if kind == "s3":
+        subprocess.run(["bash", "-c", JARS], check=True, timeout=900)
+
+
 @contextmanager
 def opened(kind: Kind, folder: Path) -> Iterator[Storage]:
     """Run the storage of a soak below a folder; it is gone at the end, whatever happens."""
     if kind == "folder":
         yield Folder(folder / "lake")
         return
-    subprocess.run(["bash", "-c", JARS], check=True, timeout=900)
     place, keys = folder / "s3", _keys()
     address = _obeyed("start", place, keys)
     server: Server | None = None

@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SCRIPT = DEPLOY / "services" / "versitygw.sh"
 #: What a pipeline on S3 wants beside the jars that the tests' setup has fetched.
 JARS = f"source {DEPLOY / 'front-door.sh'}; fetch_jars jars-s3"
 BUCKET = "soak"
+#: How long a signal may take to stop the server.
+STOPS_SECONDS = 10.0
 Kind = Literal["s3", "folder"]
 
 
@@ -109,6 +112,7 @@ class Server:
             self.throttle.cut()
         else:
             self._signal(signal.SIGSTOP)
+            self._await_stop()
         return True
 
     def end(self) -> None:
@@ -117,7 +121,21 @@ class Server:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        os.kill(int((self.folder / "pid").read_text(encoding="ascii")), number)
+        os.kill(self._pid, number)
+
+    def _await_stop(self) -> None:
+        """Wait until the kernel has stopped it: on a busy machine it answers for a while."""
+        state = Path(f"/proc/{self._pid}/stat")
+        until = time.monotonic() + STOPS_SECONDS
+        while time.monotonic() < until:
+            # the name before the state may hold anything, blanks and brackets too
+            if state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T":
+                return
+            time.sleep(0.01)
+
+    @property
+    def _pid(self) -> int:
+        return int((self.folder / "pid").read_text(encoding="ascii"))
 
 
 def fetch_jars(kind: Kind) -> None:

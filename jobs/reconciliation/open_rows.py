@@ -10,14 +10,13 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from extract.coverage import Missing, joined
 from jobs.context import Context
+from jobs.coverage.holdings import Of
 from jobs.options import Segment
 from jobs.reconciliation.sides import PRINTS
 from lake.bronze import Coverage
 from lake.tables import OPS_CONTINUITY, OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES
 from transform.reconciliation.prints import WHOLE
 
-#: Exchange, kind, instrument, its uid, and the dataset.
-Of = tuple[str, str, str, str, str]
 _LISTING = ("exchange", "kind", "instrument")
 #: A certificate of the same is superseded by a newer one.
 _SAME = (

@@ -25,6 +25,7 @@ from lake.packs import names_below
 from transform import envelopes, rows
 from transform.reconciliation.attribution import Source
 from transform.reconciliation.evidence import CLAIMS
+from transform.reconciliation.subjects import SUBJECTS
 
 MODES: Mapping[Source, Mode] = MappingProxyType(
     {"live": "live", "rest": "history", "archive": "archive"}
@@ -175,17 +176,16 @@ def _answers(side: Side, lines: DataFrame) -> DataFrame:
 
 
 def _around(part: Part) -> Column:
-    moment = F.col("open_time" if part.fact.dataset == "klines" else "trade_timestamp")
+    moment = F.col(SUBJECTS[part.fact.dataset].moment)
     start, end = part.window[0] - MARGIN, part.window[1] + MARGIN
     return (moment >= F.lit(start)) & (moment < F.lit(end))
 
 
 def _rejected(candidates: DataFrame, which: str, fact: Fact) -> DataFrame:
-    identifier = "unix_millis(open_time)" if fact.dataset == "klines" else fact.id_column
     return rows.faulty(candidates).select(
         F.lit(which).alias("side"),
         *("exchange", "kind", "instrument_uid"),
-        F.expr(identifier).alias("id"),
+        F.expr(SUBJECTS[fact.dataset].identifier).alias("id"),
         F.col("faults").alias("reasons"),
         *("bronze_file", "bronze_line"),
     )

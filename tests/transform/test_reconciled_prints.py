@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T  # noqa: N812
 
+from jobs.reconciliation.sides import REJECTED
 from lake import schemas, schemas_of_incidents
 from lake.frames import local_frame
 from tests.transform.frames import at, frame
@@ -20,18 +21,6 @@ from transform.reconciliation.subjects import SUBJECTS
 pytestmark = pytest.mark.spark
 
 WINDOW = (at("00:05:00"), at("00:10:00"))
-REJECTED = T.StructType(
-    [
-        *[
-            T.StructField(name, T.StringType())
-            for name in ("side", "exchange", "kind", "instrument_uid")
-        ],
-        T.StructField("id", T.LongType()),
-        T.StructField("reasons", T.ArrayType(T.StringType())),
-        T.StructField("bronze_file", T.StringType()),
-        T.StructField("bronze_line", T.LongType()),
-    ]
-)
 Rows = Sequence[Mapping[str, Any]]
 Sources = tuple[attribution.Source, attribution.Source]
 

@@ -22,7 +22,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def land(store: ObjectStore, days: int) -> int:
     """Land `days` copies of the bundled day as archive parts; return the number of rows."""
-    lines = _recorded()
+    lines = recorded()
     spans = (lines[-1][0] - lines[0][0] + 1, lines[-1][4] - lines[0][3] + 1)
     for day in range(days):
         shifted = [_shifted(line, day, spans) for line in lines]
@@ -33,17 +33,18 @@ def land(store: ObjectStore, days: int) -> int:
 
 def archive_days(days: int) -> Iterator[tuple[int, bytes]]:
     """Yield the start (ms) and the lines of `days` copies of the bundled day, as archived."""
-    lines = _recorded()
+    lines = recorded()
     spans = (lines[-1][0] - lines[0][0] + 1, lines[-1][4] - lines[0][3] + 1)
     for day in range(days):
         start = lines[0][5] // DAY_MS * DAY_MS + day * DAY_MS
-        yield start, "".join(_written(_shifted(line, day, spans)) for line in lines).encode()
+        yield start, "".join(written(_shifted(line, day, spans)) for line in lines).encode()
 
 
 Line = tuple[int, str, str, int, int, int, str]
 
 
-def _recorded() -> list[Line]:
+def recorded() -> list[Line]:
+    """Return the lines of the bundled day."""
     with zipfile.ZipFile(RECORDING) as archive, archive.open(archive.namelist()[0]) as file:
         return [_read(raw.decode()) for raw in file]
 
@@ -67,7 +68,8 @@ def _shifted(line: Line, day: int, spans: tuple[int, int]) -> Line:
     )
 
 
-def _written(line: Line) -> str:
+def written(line: Line) -> str:
+    """Return a line as the archive writes it."""
     return ",".join(map(str, line)) + "\n"
 
 
@@ -87,7 +89,7 @@ def _land_part(store: ObjectStore, lines: list[Line], first: int, day_start: int
 def _envelopes(part: list[Line], day_start: int) -> Iterator[Envelope]:
     zip_name = f"BTCUSDT-aggTrades-{from_millis(day_start):%Y-%m-%d}.zip"
     for sequence, first in enumerate(range(0, len(part), LINES_A_CHUNK), start=1):
-        body = "".join(map(_written, part[first : first + LINES_A_CHUNK]))
+        body = "".join(map(written, part[first : first + LINES_A_CHUNK]))
         yield Envelope(
             exchange="binance",
             kind="spot",

@@ -43,6 +43,23 @@ def uid() -> Column:
     return F.coalesce("listing.instrument_uid", "instrument")
 
 
+def steady(instruments: DataFrame) -> DataFrame:
+    """Return what holds of an instrument whenever it is asked: one row a name.
+
+    `is_steady` BOOLEAN: all its listings are alike and none of its uid has another name;
+    `instrument_uid` and `contract_size` are of one of them.
+    """
+    taken = F.struct(*_TAKEN)
+    named = instruments.withColumn(
+        "names", F.size(F.collect_set("instrument").over(Window.partitionBy(*_KEY[:2], _TAKEN[0])))
+    )
+    of_name = named.groupBy(*_KEY).agg(
+        F.min(taken).alias("listing"),
+        ((F.min(taken) == F.max(taken)) & (F.max("names") == 1)).alias("is_steady"),
+    )
+    return of_name.select(*_KEY, "is_steady", "listing.instrument_uid", "listing.contract_size")
+
+
 def _parted(instruments: DataFrame) -> DataFrame:
     """Return the listings with their shares of time in microseconds, [begins, ends)."""
     of_name = Window.partitionBy(*_KEY).orderBy("valid_from", "instrument_uid")

@@ -25,6 +25,8 @@ REJECTED = [
 COMBOS = ("future_combo", "option_combo")
 #: How far an exchange's clock may be ahead of ours.
 CLOCK_SKEW_MICROS = 60_000_000
+#: No exchange is older than 2009.
+EARLIEST_MICROS = 1_230_768_000_000_000
 #: Holds a filter above the parsing. Spark pushes a filter below a projection, whose columns it then
 #: computes twice, but not below one with a number that differs each time.
 FENCE = "fence"
@@ -249,10 +251,9 @@ def _priced_print() -> list[Fault]:
 
 
 def _timed(column: str, name: str) -> list[Fault]:
-    """No exchange is older than 2009."""
     moment = F.unix_micros(column)
     latest = F.unix_micros("end_download_timestamp") + CLOCK_SKEW_MICROS
     return [
-        Fault(moment < 1_230_768_000_000_000, f"{name}_before_2009"),
+        Fault(moment < EARLIEST_MICROS, f"{name}_before_2009"),
         Fault(moment > latest, f"{name}_in_the_future"),
     ]

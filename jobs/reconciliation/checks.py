@@ -15,12 +15,12 @@ from pyspark.sql import functions as F  # noqa: N812
 from jobs.context import Context
 from jobs.incidents import memory
 from jobs.options import Selection
-from jobs.reconciliation import universe
+from jobs.reconciliation import settling, universe
 from jobs.reconciliation.compared import keep_compared
 from jobs.reconciliation.download import download
 from jobs.reconciliation.kept import keeping
 from jobs.reconciliation.ledger import About, append
-from jobs.reconciliation.sides import PRINTS, Part, Side, claims_of, held, read, refills
+from jobs.reconciliation.sides import PRINTS, Part, Side, claims_of, held, refills
 from jobs.silver import FACTS
 from lake.bronze import Dataset
 from lake.errors import UsageError
@@ -129,12 +129,13 @@ def _checked(context: Context, plan: Plan, source: Source) -> Side:
 
 
 def _compare(context: Context, plan: Plan, part: Part, checked: Side, other: Side) -> Outcome:
-    left, right = read(context, checked, "left", part), read(context, other, "right", part)
     dataset = part.fact.dataset
     about = About(plan.check, dataset, checked.name, other.name, plan.window)
     edge = timedelta(seconds=context.settings.reconcile.edge_seconds)
     frame = Frame(checked.source, other.source, plan.window, edge)
     with keeping() as keep:
+        both = settling.read_both(context, (checked, other), part, keep=keep)
+        left, right = both.left, both.right
         evidence = Evidence(
             claims_of(context, [*left.claims, *right.claims, *refills(context.store, part)]),
             keep(left.rejected.unionByName(right.rejected)),
@@ -148,6 +149,7 @@ def _compare(context: Context, plan: Plan, part: Part, checked: Side, other: Sid
             evidence,
             keep=keep,
             ledger=_ledger(context, part) if plan.check == "daily" else None,
+            settled=both.settled,
         )
         totals, differences = made.totals, made.differences
         if _is_full(plan, other):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
@@ -24,6 +24,7 @@ from lake.objects import ObjectStore
 from lake.packs import names_below
 from transform import envelopes, rows
 from transform.reconciliation.attribution import Source
+from transform.reconciliation.certificates import Keep
 from transform.reconciliation.evidence import CLAIMS
 from transform.reconciliation.subjects import SUBJECTS
 
@@ -105,28 +106,56 @@ def held(side: Side, part: Part) -> Mapping[ObjectStore, Sequence[BronzeName]]:
     }
 
 
+def _as_it_is(frame: DataFrame) -> DataFrame:
+    return frame
+
+
 def read(context: Context, side: Side, which: str, part: Part) -> Rows:
     """Parse what a side holds; `which` of the two it is: `left` or `right`."""
-    names = held(side, part)
-    parts = [
-        lines_of(replace(context, store=store), sorted({name.file for name in found}))
-        for store, found in names.items()
-        if found
-    ]
-    named = [name for found in names.values() for name in found]
-    claims = [_claim(which, name, is_refill=False) for name in named]
+    return parsed(context, side, which, part, lines(context, side, part))
+
+
+def lines(
+    context: Context, side: Side, part: Part, *, of: Collection[str] | None = None
+) -> DataFrame | None:
+    """Return the lines of the side's files, or `of` these alone; None where there are none."""
+    parts = []
+    for store, found in held(side, part).items():
+        files = {name.file for name in found if of is None or name.file in of}
+        if files:
+            parts.append(lines_of(replace(context, store=store), sorted(files)))
+    return reduce(DataFrame.unionByName, parts) if parts else None
+
+
+def parsed(
+    context: Context,
+    side: Side,
+    which: str,
+    part: Part,
+    found: DataFrame | None,
+    *,
+    keep: Keep = _as_it_is,
+) -> Rows:
+    """Parse these lines of a side, and `keep` what they hold; the claims are of all its files."""
+    names = [name for of_store in held(side, part).values() for name in of_store]
+    claims = [_claim(which, name, is_refill=False) for name in names]
     fact = part.fact
-    if not parts:
+    if found is None:
         empty = local_frame(context.spark, [], fact.table.schema)
         return Rows(empty, local_frame(context.spark, [], REJECTED), claims)
-    answers = _answers(side, reduce(DataFrame.unionByName, parts))
-    candidates = candidates_of(context, fact, answers, [part.segment.exchange])
+    answers = _answers(side, found)
+    candidates = keep(candidates_of(context, fact, answers, [part.segment.exchange]))
     # a pack holds other instruments as well
-    wanted = F.col("instrument").isin(sorted({name.instrument for name in named}))
+    wanted = F.col("instrument").isin(sorted({name.instrument for name in names}))
     if side.region:
         wanted &= F.col("region") == side.region
     valid = rows.valid(candidates, fact.table.schema).where(wanted & _around(part))
     return Rows(valid, _rejected(candidates, which, fact), claims)
+
+
+def around(window: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+    """Return the window with what is read beyond it."""
+    return window[0] - MARGIN, window[1] + MARGIN
 
 
 def refills(store: ObjectStore, part: Part) -> list[tuple[Any, ...]]:
@@ -146,7 +175,7 @@ def claims_of(context: Context, claims: Sequence[tuple[Any, ...]]) -> DataFrame:
 
 def _names(store: ObjectStore, dataset: Dataset, mode: Mode, part: Part) -> Iterator[BronzeName]:
     segment = part.segment
-    start, end = to_millis(part.window[0] - MARGIN), to_millis(part.window[1] + MARGIN)
+    start, end = map(to_millis, around(part.window))
     for name in names_below(store, folder(dataset, segment.exchange, segment.kind)):
         overlaps = name.coverage.from_ms <= end and name.coverage.until_ms >= start
         if name.mode == mode and overlaps and segment.admits(name.instrument):
@@ -169,15 +198,15 @@ def _claim(which: str, name: BronzeName, *, is_refill: bool) -> tuple[Any, ...]:
     )
 
 
-def _answers(side: Side, lines: DataFrame) -> DataFrame:
+def _answers(side: Side, found: DataFrame) -> DataFrame:
     """Return the envelopes of the side: the archive's days and months lie side by side."""
-    answers = envelopes.read(lines)
+    answers = envelopes.read(found)
     return answers.where(F.col("request").rlike(PERIODS[side.period])) if side.period else answers
 
 
 def _around(part: Part) -> Column:
     moment = F.col(SUBJECTS[part.fact.dataset].moment)
-    start, end = part.window[0] - MARGIN, part.window[1] + MARGIN
+    start, end = around(part.window)
     return (moment >= F.lit(start)) & (moment < F.lit(end))
 
 

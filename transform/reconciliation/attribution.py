@@ -45,7 +45,13 @@ class Frame:
     edge: timedelta
 
 
-def attributed(pairs: DataFrame, subject: Subject, frame: Frame, evidence: Evidence) -> DataFrame:
+def attributed(
+    pairs: DataFrame,
+    subject: Subject,
+    frame: Frame,
+    evidence: Evidence,
+    settled: DataFrame | None = None,
+) -> DataFrame:
     """Give each pair in the window that is not matched its cause.
 
     Args:
@@ -53,6 +59,7 @@ def attributed(pairs: DataFrame, subject: Subject, frame: Frame, evidence: Evide
         subject: what is compared.
         frame: what the sides are.
         evidence: what could explain a row that is lacking.
+        settled: rows of `blocks.COUNTED`: of rows that both sides have beside these pairs.
 
     Returns:
         These pairs, with `until`, `differing` (see there), `cause`, `incident_id` and `proof`
@@ -64,7 +71,7 @@ def attributed(pairs: DataFrame, subject: Subject, frame: Frame, evidence: Evide
         {"until": _until(subject), "differing": F.when(is_different, differing(subject))}
     )
     known = presented(told, subject, evidence).join(
-        F.broadcast(_extent(pairs)), on=list(_SERIES), how="left"
+        F.broadcast(_extent(pairs, settled)), on=list(_SERIES), how="left"
     )
     cause = F.when(is_different, _differs(subject, frame)).otherwise(_lacks(subject, frame))
     return known.withColumn("cause", cause).select(
@@ -72,14 +79,24 @@ def attributed(pairs: DataFrame, subject: Subject, frame: Frame, evidence: Evide
     )
 
 
-def _extent(pairs: DataFrame) -> DataFrame:
+def _extent(pairs: DataFrame, beside: DataFrame | None) -> DataFrame:
     """Return the lowest and highest id that each side has, in the window and around it."""
     ends = [
         made(F.when(F.col(side).isNotNull(), F.col("id"))).alias(f"{side}_{name}")
         for side in SIDES
-        for name, made in (("lowest", F.min), ("highest", F.max))
+        for name, made in _ENDS
     ]
-    return pairs.groupBy(*_SERIES).agg(*ends)
+    of_pairs = pairs.groupBy(*_SERIES).agg(*ends)
+    if beside is None:
+        return of_pairs
+    of_both = [F.col(name).alias(f"{side}_{name}") for side in SIDES for name, _ in _ENDS]
+    both = of_pairs.unionByName(beside.select(*_SERIES, *of_both)).groupBy(*_SERIES)
+    return both.agg(
+        *[made(f"{side}_{name}").alias(f"{side}_{name}") for side in SIDES for name, made in _ENDS]
+    )
+
+
+_ENDS = (("lowest", F.min), ("highest", F.max))
 
 
 def _until(subject: Subject) -> Column:

@@ -306,8 +306,8 @@ def _totals(
 
 def _side(bars: DataFrame, side: str, names: Sequence[str]) -> DataFrame:
     """Count a side's bars and sum up what they say."""
-    values = [F.col("bar_start"), *[F.col(f"{side}.{name}") for name in sorted(set(names))]]
+    values = ["bar_start", *[f"{side}.{name}" for name in sorted(set(names))]]
     return bars.groupBy(*SERIES).agg(
         F.count(F.lit(1)).alias(f"{side}_rows"),
-        checksum(values, F.lit(True)).alias(f"{side}_hash"),
+        checksum(bars, values, F.lit(True)).alias(f"{side}_hash"),
     )

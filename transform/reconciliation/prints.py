@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from transform import spans
-from transform.reconciliation import certificates
+from transform.reconciliation import certificates, checksums
 from transform.reconciliation.attribution import Frame, attributed
 from transform.reconciliation.causes import is_explained
 from transform.reconciliation.certificates import SERIES, Keep
@@ -48,6 +48,7 @@ def compare(
     *,
     keep: Keep,
     ledger: DataFrame | None = None,
+    settled: DataFrame | None = None,
 ) -> Compared:
     """Compare two sides row by row and field by field, each difference with its cause.
 
@@ -61,35 +62,62 @@ def compare(
         keep: given the pairs, and then those that are not matched.
         ledger: rows of `schemas.CONTINUITY` of the dataset, where the rows are to be plausible as
             well: see `plausibility.implausible`.
+        settled: rows of `blocks.COUNTED`: of rows that are the same on both sides and not among
+            these.
     """
     sides = [
         one_each(rows, subject, newest=source == "archive")
         for rows, source in ((left, frame.left), (right, frame.right))
     ]
     pairs = keep(paired(sides[0], sides[1], subject, frame.window))
-    found = keep(attributed(pairs, subject, frame, evidence))
+    found = keep(attributed(pairs, subject, frame, evidence, settled))
     differences = _fields(found).unionByName(_runs(found))
     inside = pairs.where("is_inside")
+    counts = _counted(inside, subject)
+    if settled is not None:
+        counts = _added(counts, settled)
     if ledger is not None:
         differences = differences.unionByName(keep(implausible(inside, ledger, subject)))
-    return Compared(inside, _totals(inside, found, differences, subject), differences)
+    return Compared(inside, _totals(counts, found, differences), differences)
 
 
-def _totals(
-    pairs: DataFrame, found: DataFrame, differences: DataFrame, subject: Subject
-) -> DataFrame:
+def _counted(pairs: DataFrame, subject: Subject) -> DataFrame:
     both = F.col("left").isNotNull() & F.col("right").isNotNull()
     fields = [_compared(name, subject) for name in subject.fields]
     compared = sum(fields[1:], start=fields[0])
-    counted = pairs.groupBy(*SERIES).agg(
+    return pairs.groupBy(*SERIES).agg(
         *[F.count_if(F.col(side).isNotNull()).alias(f"{side}_rows") for side in SIDES],
         *[_of_status(status) for status in ("matched", "only_left", "only_right")],
         F.sum(F.when(both, compared).otherwise(F.lit(0))).alias("compared"),
         F.sum(F.when(both, F.lit(len(subject.fields)) - compared)).alias("not_derivable"),
         F.lit(0).cast("bigint").alias("equal_after_rounding"),
         *[_repeats(side) for side in SIDES],
-        *[_checksum(side, subject) for side in SIDES],
+        *[_checksum(pairs, side, subject) for side in SIDES],
     )
+
+
+def _added(counts: DataFrame, settled: DataFrame) -> DataFrame:
+    """Add up counts of rows that have nothing in common."""
+    hashes = [f"{side}_hash" for side in SIDES]
+    numbers = [name for name in counts.columns if name not in {*SERIES, *hashes}]
+    of_settled = {
+        **dict.fromkeys(("left_rows", "right_rows", "matched"), F.col("rows")),
+        **dict.fromkeys(hashes, F.col("hash")),
+        **{name: F.col(name) for name in ("compared", "not_derivable")},
+        **{name: F.col(name) for name in [f"{side}_repeats" for side in SIDES]},
+    }
+    more = settled.select(*SERIES, *[column.alias(name) for name, column in of_settled.items()])
+    return (
+        counts.unionByName(more, allowMissingColumns=True)
+        .groupBy(*SERIES)
+        .agg(
+            *[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in numbers],
+            *[checksums.added(name).alias(name) for name in hashes],
+        )
+    )
+
+
+def _totals(counted: DataFrame, found: DataFrame, differences: DataFrame) -> DataFrame:
     off = found.groupBy(*SERIES).agg(
         F.sum(F.coalesce(F.size("differing"), F.lit(0))).cast("bigint").alias("different")
     )
@@ -124,9 +152,9 @@ def _finding(side: str) -> tuple[Column, Column]:
     return F.lit(f"{side}_repeats"), F.col(f"{side}_repeats")
 
 
-def _checksum(side: str, subject: Subject) -> Column:
-    values = [F.col("instrument_uid"), F.col("id"), *[F.col(f"{side}.{it}") for it in subject.sent]]
-    return checksum(values, F.col(side).isNotNull()).alias(f"{side}_hash")
+def _checksum(pairs: DataFrame, side: str, subject: Subject) -> Column:
+    names = ["instrument_uid", "id", *[f"{side}.{name}" for name in subject.sent]]
+    return checksum(pairs, names, F.col(side).isNotNull()).alias(f"{side}_hash")
 
 
 def _fields(found: DataFrame) -> DataFrame:

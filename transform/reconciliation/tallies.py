@@ -78,25 +78,18 @@ class _Answer:
 _Found = tuple[_Answer, written.Text]
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Answers of one shape, and their rows; None where one of them has a number too long."""
-
-    answers: Sequence[_Answer]
-    texts: Sequence[written.Text]
-    table: pa.Table | None
-
-
 class _Rows:
-    """The rows of a part as arrays, each with the place of its answer.
+    """The rows of answers of one shape as arrays, each with the place of its answer.
 
     Prices and quantities are integers of `PRICE_DIGITS` and `QUANTITY_DIGITS` decimals.
     """
 
-    def __init__(self, part: _Part, table: pa.Table) -> None:
+    def __init__(
+        self, answers: Sequence[_Answer], texts: Sequence[written.Text], table: pa.Table
+    ) -> None:
         whole = table.combine_chunks()
-        self.answers = part.answers
-        self.owner = np.repeat(np.arange(len(part.texts)), [text.rows for text in part.texts])
+        self.answers = answers
+        self.owner = np.repeat(np.arange(len(texts)), [text.rows for text in texts])
         self.id, self.sent = (whole[name].to_numpy() for name in ("id", "time"))
         self.micros = np.where(self.sent >= columns.FIRST_MICROSECONDS, self.sent, self.sent * 1000)
         self.price, self.quantity = (_unscaled(whole[name]) for name in ("price", "quantity"))
@@ -105,7 +98,7 @@ class _Rows:
         self.first = whole["first"].to_numpy() if "first" in names else None
         self.last = whole["last"].to_numpy() if "last" in names else None
         self.quote = _unscaled(whole["quote"]) if "quote" in names else None
-        claims = np.array([one.claim for one in part.answers])[self.owner]
+        claims = np.array([one.claim for one in answers])[self.owner]
         self.is_claimed: _Flags = (self.id >= claims[:, 0]) & (self.id <= claims[:, 1])
 
     def of(self, name: str) -> Longs:
@@ -150,15 +143,6 @@ class Tally:
         is_usual = isinstance(envelope, dict) and _is_usual(envelope, due)
         return envelope if is_usual else None
 
-    def text(
-        self, reader: written.Reader, side: str, envelope: Mapping[str, Any]
-    ) -> written.Text | None:
-        """Return the rows of an answer, None where they are not written as usual."""
-        body = envelope["body"]
-        if self.is_archived(side):
-            return reader.archived(body)
-        return reader.answered(body)
-
     def is_archived(self, side: str) -> bool:
         """Tell whether a side is the bulk archive."""
         return self.modes[side] == "archive"
@@ -179,28 +163,26 @@ class Tally:
             # a pack holds other instruments as well
             if envelope is not None and envelope["instrument"] not in self.uids:
                 continue
-            found = None if envelope is None else self._read(reader, place, envelope)
+            found = None if envelope is None else self.read(reader, place, envelope)
             if found is None:
                 strange.append(place)
             elif found[1].rows:
                 shapes.setdefault((found[1].is_json, found[1].cells), []).append(found)
         for group in shapes.values():
-            for part in _parts(reader, group):
-                if part.table is None:
-                    strange.extend(map(_place, part.answers))
-                    continue
-                yield self._counted(_Rows(part, part.table))
+            answers, texts = zip(*group, strict=True)
+            yield self._counted(_Rows(answers, texts, reader.table(texts)))
         yield _strange(strange)
 
-    def _read(
+    def read(
         self, reader: written.Reader, place: Place, envelope: Mapping[str, Any]
     ) -> _Found | None:
         """Return an answer and its text; None where it has to be read by silver's parsers."""
         side, file, mark = place
         instrument = envelope["instrument"]
-        uid = self.uids[instrument]
+        uid = self.uids.get(instrument)
         claim = _CLAIM.search(envelope.get("packed_as") or file)
-        text = self.text(reader, side, envelope)
+        body = envelope["body"]
+        text = reader.archived(body) if self.is_archived(side) else reader.answered(body)
         if uid is None or claim is None or text is None:
             return None
         answered = datetime.fromisoformat(envelope["end_download_timestamp"])
@@ -291,19 +273,6 @@ def _is_usual(envelope: Mapping[str, Any], due: tuple[str, ...]) -> bool:
     )
 
 
-def _parts(reader: written.Reader, found: Sequence[_Found]) -> Iterator[_Part]:
-    """Read answers of one shape together, or one by one where one of them can't be read."""
-    answers, texts = zip(*found, strict=True)
-    try:
-        yield _Part(answers, texts, reader.table(texts))
-    except pa.ArrowInvalid:
-        if len(found) == 1:
-            yield _Part(answers, texts, None)
-            return
-        for one in found:
-            yield from _parts(reader, [one])
-
-
 def _unscaled(decimals: pa.ChunkedArray) -> Longs:
     """Return decimals of at most 18 digits as integers: the lower half of each of 128 bits."""
     chunk = decimals.chunk(0)
@@ -326,10 +295,6 @@ def _quotes(row: _Rows, kept: Longs, starts: Longs) -> Mapping[str, Longs]:
     return {
         name: np.add.reduceat(value, starts) for name, value in zip(QUOTES, values, strict=True)
     }
-
-
-def _place(answer: _Answer) -> Place:
-    return answer.side, answer.bronze_file, answer.mark
 
 
 def _strange(places: Sequence[Place]) -> pa.Table:

@@ -23,7 +23,7 @@ LINES = T.StructType(
 class Trim:
     """What Spark calls with lines of a side, `LINES`; it gives back the same lines, shortened.
 
-    A line that is not written as usual stays as it is.
+    A line that could not be counted stays as it is.
 
     Attributes:
         tally: what has counted the lines.
@@ -40,13 +40,15 @@ class Trim:
         reader = written.Reader(self.tally.dataset)
         schema = to_arrow_schema(LINES)
         for batch in batches:
-            lines = [self._line(reader, line) for line in batch.column("value").to_pylist()]
-            files = batch.column("bronze_file").to_pylist()
-            yield pa.RecordBatch.from_arrays([pa.array(files), pa.array(lines)], schema=schema)
+            files, lines = (batch.column(name).to_pylist() for name in LINES.fieldNames())
+            shorter = [
+                self._line(reader, file, line) for file, line in zip(files, lines, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays([pa.array(files), pa.array(shorter)], schema=schema)
 
-    def _line(self, reader: written.Reader, line: str) -> str:
+    def _line(self, reader: written.Reader, file: str, line: str) -> str:
         envelope = self.tally.envelope(self.side, line)
-        if envelope is None or self.tally.text(reader, self.side, envelope) is None:
+        if envelope is None or self.tally.read(reader, (self.side, file, 0), envelope) is None:
             return line
         stay = self.unsettled.get(envelope["instrument"], frozenset())
         body = reader.without(

@@ -145,10 +145,7 @@ class Reader:
     def table(self, texts: Sequence[Text]) -> pa.Table:
         """Read texts of one shape: `names` of the form, ids and times as 64-bit integers.
 
-        The time is as sent, in ms or µs.
-
-        Raises:
-            pa.ArrowInvalid: a number is longer than its type.
+        The time is as sent, in ms or µs. No number is longer than its type: the patterns see to it.
         """
         form, first = self._form, texts[0]
         before = [_BEFORE] if first.is_json else []

@@ -158,7 +158,8 @@ def _compare(context: Context, plan: Plan, part: Part, checked: Side, other: Sid
             differences = universe.with_evidence(context, differences, part, names)
         differences = keep(differences)
         rows = append(context, about, totals, differences)
-        keep_compared(context, about, part.segment, made.pairs, rows)
+        is_whole = both.settled is None
+        keep_compared(context, about, part.segment, made.pairs, rows, is_whole=is_whole)
         return Outcome(about, rows, ordered(differences).limit(SHOWN).collect())
 
 

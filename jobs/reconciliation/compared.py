@@ -18,7 +18,13 @@ FOLDER = "compared"
 
 
 def keep_compared(
-    context: Context, about: About, segment: Segment, pairs: DataFrame, rows: Sequence[Row]
+    context: Context,
+    about: About,
+    segment: Segment,
+    pairs: DataFrame,
+    rows: Sequence[Row],
+    *,
+    is_whole: bool,
 ) -> None:
     """Keep the pairs of a comparison: all of them, or of very many those that differ.
 
@@ -28,11 +34,12 @@ def keep_compared(
         segment: of which exchange and kind.
         pairs: as `prints.Compared.pairs`.
         rows: the certificates of the comparison, which have counted the pairs.
+        is_whole: whether `pairs` has them all; else those that differ are kept.
     """
     count = sum((row["left_rows"] or 0) + row["only_right"] for row in rows)
     if not count:
         return
-    if count > context.settings.reconcile.keep_rows:
+    if not is_whole or count > context.settings.reconcile.keep_rows:
         pairs = pairs.where("status <> 'matched'")
     flat = side_by_side(pairs, SUBJECTS[about.dataset])
     context.tables.keep_parquet(flat, f"{folder_of(context)}/{FOLDER}/{_name(about, segment)}")

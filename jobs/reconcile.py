@@ -28,6 +28,7 @@ from jobs.options import (
     select,
 )
 from jobs.reconciliation import candles, checks
+from jobs.reconciliation.old_runs import forget_old
 from jobs.reconciliation.printing import print_outcome
 from jobs.reconciliation.report.gathering import Checked
 from jobs.reconciliation.reporting import conclude
@@ -103,6 +104,7 @@ def reconcile(
     )
     with open_context("reconcile", lake, writes=WRITES) as context:
         context.tables.ensure(*WRITES)
+        forget_old(context)
         window = _window(check, selection, named, now)
         if check == "bars":
             rows = certify(context, selection)

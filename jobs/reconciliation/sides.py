@@ -17,12 +17,13 @@ from jobs.batches import Fact, candidates_of
 from jobs.context import Context
 from jobs.options import Segment
 from jobs.streams import lines_of
-from lake.bronze import BronzeName, Dataset, Mode, folder
+from lake.bronze import ALL_INSTRUMENTS, BronzeName, Dataset, Mode, folder
 from lake.clock import from_millis, to_millis
 from lake.frames import local_frame
 from lake.objects import ObjectStore
 from lake.packs import names_below
-from transform import envelopes, rows
+from lake.tables import SILVER_INSTRUMENTS
+from transform import deribit_answers, deribit_klines, envelopes, rows
 from transform.reconciliation.attribution import Source
 from transform.reconciliation.evidence import CLAIMS
 from transform.reconciliation.subjects import SUBJECTS
@@ -36,6 +37,10 @@ PERIODS: Mapping[str, str] = MappingProxyType(
 )
 #: So much beyond the window is read too: a time may differ, and a side be there before it.
 MARGIN = timedelta(minutes=1)
+#: So much beyond the window may the first frame of the bar behind it come, that of a quiet minute.
+LATER_BAR = timedelta(minutes=2)
+#: The bars that streams carry.
+STREAMED = "1m"
 PRINTS: tuple[Dataset, ...] = ("trades", "agg_trades")
 REJECTED = T.StructType(
     [
@@ -75,11 +80,15 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is read of a side: a dataset of one exchange and kind, in a window [start, end)."""
+    """What is read of a side: a dataset of one exchange and kind, in a window [start, end).
+
+    `interval` is that of the bars that are compared; empty is all.
+    """
 
     fact: Fact
     segment: Segment
     window: tuple[datetime, datetime]
+    interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +129,17 @@ def read(context: Context, side: Side, which: str, part: Part) -> Rows:
         empty = local_frame(context.spark, [], fact.table.schema)
         return Rows(empty, local_frame(context.spark, [], REJECTED), claims)
     answers = _answers(side, reduce(DataFrame.unionByName, parts))
-    candidates = candidates_of(context, fact, answers, [part.segment.exchange])
-    # a pack holds other instruments as well
-    wanted = F.col("instrument").isin(sorted({name.instrument for name in named}))
-    if side.region:
-        wanted &= F.col("region") == side.region
+    if _is_chart(part, fact.dataset, MODES[side.source]):
+        candidates = deribit_klines.streamed(answers, context.tables.read(SILVER_INSTRUMENTS))
+        told = answers.select("instrument").distinct().na.drop().collect()
+        wanted_names = {row[0] for row in told if part.segment.admits(row[0])}
+    else:
+        candidates = candidates_of(context, fact, answers, [part.segment.exchange])
+        # a pack holds other instruments as well
+        wanted_names = {name.instrument for name in named}
+    wanted = F.col("instrument").isin(sorted(wanted_names))
+    if part.interval:
+        wanted &= F.col("bar_interval") == part.interval
     valid = rows.valid(candidates, fact.table.schema).where(wanted & _around(part))
     return Rows(valid, _rejected(candidates, which, fact), claims)
 
@@ -145,12 +160,25 @@ def claims_of(context: Context, claims: Sequence[tuple[Any, ...]]) -> DataFrame:
 
 
 def _names(store: ObjectStore, dataset: Dataset, mode: Mode, part: Part) -> Iterator[BronzeName]:
-    segment = part.segment
-    start, end = to_millis(part.window[0] - MARGIN), to_millis(part.window[1] + MARGIN)
+    segment, is_chart = part.segment, _is_chart(part, dataset, mode)
+    start = to_millis(part.window[0] - MARGIN)
+    end = to_millis(part.window[1] + (LATER_BAR if is_chart else MARGIN))
     for name in names_below(store, folder(dataset, segment.exchange, segment.kind)):
         overlaps = name.coverage.from_ms <= end and name.coverage.until_ms >= start
-        if name.mode == mode and overlaps and segment.admits(name.instrument):
+        if name.mode != mode or not overlaps:
+            continue
+        if is_chart:
+            is_wanted = name.instrument == ALL_INSTRUMENTS
+        else:
+            of_interval = dataset != "klines" or part.interval in ("", name.tag.partition("-")[0])
+            is_wanted = segment.admits(name.instrument) and of_interval
+        if is_wanted:
             yield name
+
+
+def _is_chart(part: Part, dataset: Dataset, mode: Mode) -> bool:
+    """Tell whether it is Deribit's chart: its frames claim nothing, and lie in packs of nothing."""
+    return (part.segment.exchange, dataset, mode) == (deribit_answers.EXCHANGE, "klines", "live")
 
 
 def _claim(which: str, name: BronzeName, *, is_refill: bool) -> tuple[Any, ...]:
@@ -172,6 +200,8 @@ def _claim(which: str, name: BronzeName, *, is_refill: bool) -> tuple[Any, ...]:
 def _answers(side: Side, lines: DataFrame) -> DataFrame:
     """Return the envelopes of the side: the archive's days and months lie side by side."""
     answers = envelopes.read(lines)
+    if side.region:
+        answers = answers.where(F.col("region") == side.region)
     return answers.where(F.col("request").rlike(PERIODS[side.period])) if side.period else answers
 
 

@@ -28,6 +28,7 @@ from jobs.options import (
     select,
 )
 from jobs.reconciliation import candles, checks
+from jobs.reconciliation.old_runs import forget_old
 from jobs.reconciliation.printing import print_outcome
 from jobs.reconciliation.report.gathering import Checked
 from jobs.reconciliation.reporting import conclude
@@ -91,6 +92,7 @@ def reconcile(
     """
     lake = open_lake(env, sets or ())
     now = moment(at or "", "--at") or lake.clock.now()
+    named = moment(start or "", "--start"), moment(end or "", "--end")
     selection = select(
         lake.settings,
         exchange=exchange,
@@ -102,7 +104,8 @@ def reconcile(
     )
     with open_context("reconcile", lake, writes=WRITES) as context:
         context.tables.ensure(*WRITES)
-        window = _window(check, selection, now)
+        forget_old(context)
+        window = _window(check, selection, named, now)
         if check == "bars":
             rows = certify(context, selection)
         else:
@@ -144,19 +147,27 @@ def compare(context: Context, plan: checks.Plan, selection: Selection) -> Sequen
     return rows
 
 
-def _window(check: Check, selection: Selection, now: datetime) -> checks.Window:
+def _window(
+    check: Check,
+    selection: Selection,
+    named: tuple[datetime | None, datetime | None],
+    now: datetime,
+) -> checks.Window:
     """Return the window that was named, or the check's own.
+
+    The settings name a window to extract: of the checks, bars alone looks at all of that.
 
     Raises:
         UsageError: only one end was named.
     """
     if check == "bars":
         return selection.start or EPOCH, selection.end or now
-    if selection.start is None and selection.end is None:
+    start, end = named
+    if start is None and end is None:
         return checks.window_of(check, now)
-    if selection.start is None or selection.end is None:
+    if start is None or end is None:
         raise UsageError("a check needs --start and --end, or neither")
-    return selection.start, selection.end
+    return start, end
 
 
 if __name__ == "__main__":

@@ -285,9 +285,11 @@ class Reconcile(Section):
 
     So few rows, or so small a share of them, may be `undetermined`: only the exchange could tell.
     Of a comparison of more than `keep_rows` rows only those that differ are kept side by side.
+    What a run has left in the lake is removed after `keep_runs_days`; 0 is never.
     """
 
     edge_seconds: float = Field(ge=0)
     undetermined_rows: int = Field(ge=0)
     undetermined_share: float = Field(ge=0, le=1)
     keep_rows: int = Field(ge=0)
+    keep_runs_days: int = Field(ge=0)

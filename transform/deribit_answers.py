@@ -70,6 +70,30 @@ def bars(answers: DataFrame) -> DataFrame:
     )
 
 
+def chart_frames(answers: DataFrame) -> DataFrame:
+    """Explode frames of the chart's channel into states of bars, with `object` as of `bars`."""
+    schema = "params STRUCT<data: STRING>"
+    parsed = _answers(answers).withColumn("answer", exact_json.fields(F.col("marked"), schema))
+    data = F.col("answer.params.data")
+    exploded = envelopes.explode(
+        parsed,
+        exchange=EXCHANGE,
+        dataset="klines",
+        elements=F.when(data.isNotNull(), F.array(data)),
+        fault=_fault(),
+    )
+    names = ", ".join(f"{name} STRING" for name in ("tick", *CHART[1:]))
+    state = exact_json.fields(F.col("element"), names)
+    return exploded.withColumn("state", state).withColumns(
+        {
+            "object": F.struct(
+                F.col("state.tick").alias(CHART[0]), *[F.col(f"state.{it}") for it in CHART[1:]]
+            ),
+            "payload": exact_json.restored(F.col("element")),
+        }
+    )
+
+
 def index_prices(answers: DataFrame) -> DataFrame:
     """Take answers and frames of index prices, one price each, with `object`: its values by name.
 

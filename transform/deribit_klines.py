@@ -1,8 +1,8 @@
-"""Deribit's own bars: chart answers to candidates of `silver.klines`, kept as published."""
+"""Deribit's own bars: chart answers, or frames, to candidates of `silver.klines`."""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lake import schemas
@@ -24,9 +24,39 @@ def klines(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
         envelopes: as `transform.envelopes.read` returns them; `request` names the resolution.
         instruments: rows of `silver.instruments`.
     """
+    return _candidates(deribit_answers.bars(_named(envelopes)), instruments, forming=_forming())
+
+
+def streamed(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
+    """Read frames of the chart's channel into candidates of `silver.klines`, to be compared.
+
+    No frame says that its bar is over. The last one of a bar is taken for the bar where a frame of
+    a later bar has come: of an instrument's newest bar nobody knows, and it is left out.
+    """
+    states = _last_of_each(deribit_answers.chart_frames(_named(envelopes)))
+    return _candidates(states, instruments, forming=F.lit(False))
+
+
+def _named(envelopes: DataFrame) -> DataFrame:
     asked = F.get_json_object("request", "$.params.resolution")
-    named = envelopes.withColumn("bar_interval", intervals.named(intervals.DERIBIT, asked))
-    exploded = deribit_answers.bars(named)
+    return envelopes.withColumn("bar_interval", intervals.named(intervals.DERIBIT, asked))
+
+
+def _last_of_each(states: DataFrame) -> DataFrame:
+    """Keep of each bar but the newest the frame that came last, and whatever is no bar."""
+    series = ("exchange", "kind", "instrument", "bar_interval")
+    last_first = [F.desc(name) for name in ("end_download_timestamp", "bronze_file", "bronze_line")]
+    ranked = states.withColumn("tick", deribit_answers.integer("ticks").value).withColumns(
+        {
+            "newest": F.max("tick").over(Window.partitionBy(*series)),
+            "place": F.row_number().over(Window.partitionBy(*series, "tick").orderBy(*last_first)),
+        }
+    )
+    is_last = (F.col("place") == 1) & (F.col("tick") < F.col("newest"))
+    return ranked.where(F.col("tick").isNull() | is_last)
+
+
+def _candidates(exploded: DataFrame, instruments: DataFrame, *, forming: Column) -> DataFrame:
     fields = _fields()
     faults = columns.all_faults(fields.values())
     start = columns.micros(fields["open_time_sent"].value)
@@ -43,7 +73,7 @@ def klines(envelopes: DataFrame, instruments: DataFrame) -> DataFrame:
             "parser_version": F.lit(PARSER_VERSION),
         }
     )
-    known = listings.attach(typed.where(~_forming()), instruments, at="open_time")
+    known = listings.attach(typed.where(~forming), instruments, at="open_time")
     described = known.withColumns(
         {
             "instrument_uid": listings.uid(),

@@ -20,7 +20,7 @@ from jobs.reconciliation.compared import keep_compared
 from jobs.reconciliation.download import download
 from jobs.reconciliation.kept import keeping
 from jobs.reconciliation.ledger import About, append
-from jobs.reconciliation.sides import PRINTS, Part, Side, claims_of, held, refills
+from jobs.reconciliation.sides import PRINTS, STREAMED, Part, Side, claims_of, held, refills
 from jobs.silver import FACTS
 from lake.bronze import Dataset
 from lake.errors import UsageError
@@ -108,7 +108,9 @@ def run(context: Context, plan: Plan, selection: Selection) -> Iterator[Outcome]
         for dataset in selection.datasets or DATASETS:
             if dataset not in DATASETS:
                 continue
-            part = Part(FACTS[dataset], segment, plan.window)
+            is_streamed = dataset == "klines" and AGAINST[plan.check][0][0] == "live"
+            interval = STREAMED if is_streamed else ""
+            part = Part(FACTS[dataset], segment, plan.window, interval)
             for left, right in AGAINST[plan.check]:
                 checked = _checked(context, plan, left)
                 is_there = right != "archive" or segment.exchange in ARCHIVED
@@ -180,7 +182,7 @@ def _other_side(context: Context, plan: Plan, part: Part, source: Source) -> Sid
     is_held = plan.download == "missing" and any(held(ours, part).values())
     if plan.download == "never" or is_held:
         return ours
-    place = download(context, source, part.segment, (part.fact.dataset,), plan.window)
+    place = download(context, source, part)
     return Side(source, (place,))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 
 from jobs.context import Context, Lake, exchanges_of
 from jobs.extraction.run import prepare
-from jobs.options import Segment, Selection
+from jobs.options import Selection
+from jobs.reconciliation.sides import Part
 from lake.objects import ObjectStore, open_store
 from transform.reconciliation.attribution import Source
 
@@ -26,23 +26,22 @@ def own_place(context: Context) -> ObjectStore:
     return open_store(f"{context.settings.lake.root.rstrip('/')}/{folder_of(context)}/download")
 
 
-def download(
-    context: Context,
-    source: Source,
-    segment: Segment,
-    datasets: tuple[str, ...],
-    window: tuple[datetime, datetime],
-) -> ObjectStore:
+def download(context: Context, source: Source, part: Part) -> ObjectStore:
     """Ask the exchange for a window by REST or for its archive, and return where the answers lie.
+
+    Of bars it asks for the part's interval, or for that of the settings where it names none.
 
     Raises:
         UsageError: the exchange or the replay has nothing of it.
         UnreachableError, BannedError, PermanentExtractError: as any extraction.
     """
-    place = own_place(context)
-    apart = Lake(context.settings, place, context.clock, context.run_id)
-    selection = Selection((segment,), *window, datasets, source)
-    with exchanges_of(context.settings) as settings:
+    place, asking = own_place(context), context.settings
+    if part.interval:
+        bars = asking.extract.model_copy(update={"bar_interval": part.interval})
+        asking = asking.model_copy(update={"extract": bars})
+    apart = Lake(asking, place, context.clock, context.run_id)
+    selection = Selection((part.segment,), *part.window, (part.fact.dataset,), source)
+    with exchanges_of(asking) as settings:
         # a big window is asked for by whoever starts the check
         done = prepare(apart, settings, selection, yes=True).run()
     log.info("downloaded %s rows=%d files=%d", source, done.landed.rows, done.landed.files_created)

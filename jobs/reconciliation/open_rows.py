@@ -15,6 +15,7 @@ from jobs.options import Segment
 from jobs.reconciliation.sides import PRINTS
 from lake.bronze import Coverage
 from lake.tables import OPS_CONTINUITY, OPS_RECONCILIATION, OPS_RECONCILIATION_DIFFERENCES
+from transform.reconciliation.plausibility import GAP
 from transform.reconciliation.prints import WHOLE
 
 _LISTING = ("exchange", "kind", "instrument")
@@ -28,20 +29,18 @@ _SAME = (
 def unexplained_ids(
     context: Context, segments: Sequence[Segment]
 ) -> Mapping[Of, Sequence[Missing]]:
-    """Return the ids of prints that one side lacks, by the newest certificate of each window.
+    """Return the ids of prints that a side lacks, by the newest certificate of each window.
 
     Bars have no ids: they come with the next extraction of their window.
     """
     found: defaultdict[Of, list[Coverage]] = defaultdict(list)
     uids = _uids(context)
     rows = _newest(context).where(
-        (F.col("field") == WHOLE) & ~F.col("is_explained") & F.col("dataset").isin(*PRINTS)
+        F.col("field").isin(WHOLE, GAP) & ~F.col("is_explained") & F.col("dataset").isin(*PRINTS)
     )
     for row in rows.select(*_LISTING, "dataset", "first_id", "last_id").distinct().collect():
         listing = (row["exchange"], row["kind"], row["instrument"])
-        if any(
-            listing[:2] == (one.exchange, one.kind) and one.admits(listing[2]) for one in segments
-        ):
+        if any(_is_of(segment, listing) for segment in segments):
             of = (*listing, uids.get(listing, listing[2]), row["dataset"])
             found[of].append(Coverage(row["first_id"], row["last_id"], 0, 0))
     return {

@@ -17,12 +17,13 @@ from jobs.batches import Fact, candidates_of
 from jobs.context import Context
 from jobs.options import Segment
 from jobs.streams import lines_of
-from lake.bronze import BronzeName, Dataset, Mode, folder
+from lake.bronze import ALL_INSTRUMENTS, BronzeName, Dataset, Mode, folder
 from lake.clock import from_millis, to_millis
 from lake.frames import local_frame
 from lake.objects import ObjectStore
 from lake.packs import names_below
-from transform import envelopes, rows
+from lake.tables import SILVER_INSTRUMENTS
+from transform import deribit_answers, deribit_klines, envelopes, rows
 from transform.reconciliation.attribution import Source
 from transform.reconciliation.certificates import Keep
 from transform.reconciliation.evidence import CLAIMS
@@ -37,6 +38,10 @@ PERIODS: Mapping[str, str] = MappingProxyType(
 )
 #: So much beyond the window is read too: a time may differ, and a side be there before it.
 MARGIN = timedelta(minutes=1)
+#: So much beyond the window may the first frame of the bar behind it come, that of a quiet minute.
+LATER_BAR = timedelta(minutes=2)
+#: The bars that streams carry.
+STREAMED = "1m"
 PRINTS: tuple[Dataset, ...] = ("trades", "agg_trades")
 REJECTED = T.StructType(
     [
@@ -76,11 +81,15 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is read of a side: a dataset of one exchange and kind, in a window [start, end)."""
+    """What is read of a side: a dataset of one exchange and kind, in a window [start, end).
+
+    `interval` is that of the bars that are compared; empty is all.
+    """
 
     fact: Fact
     segment: Segment
     window: tuple[datetime, datetime]
+    interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +153,30 @@ def parsed(
         empty = local_frame(context.spark, [], fact.table.schema)
         return Rows(empty, local_frame(context.spark, [], REJECTED), claims)
     answers = _answers(side, found)
-    candidates = keep(candidates_of(context, fact, answers, [part.segment.exchange]))
-    # a pack holds other instruments as well
-    wanted = F.col("instrument").isin(sorted({name.instrument for name in names}))
-    if side.region:
-        wanted &= F.col("region") == side.region
+    if _is_chart(part, fact.dataset, MODES[side.source]):
+        candidates, wanted = _charted(context, side, part, answers)
+    else:
+        candidates = keep(candidates_of(context, fact, answers, [part.segment.exchange]))
+        # a pack holds other instruments as well
+        wanted = F.col("instrument").isin(sorted({name.instrument for name in names}))
+        if side.region:
+            wanted &= F.col("region") == side.region
+    if part.interval:
+        wanted &= F.col("bar_interval") == part.interval
     valid = rows.valid(candidates, fact.table.schema).where(wanted & _around(part))
     return Rows(valid, _rejected(candidates, which, fact), claims)
+
+
+def _charted(
+    context: Context, side: Side, part: Part, answers: DataFrame
+) -> tuple[DataFrame, Column]:
+    """Return candidates of a chart's frames, and which of them are asked for."""
+    # of one region's collectors before anything else: the last frame of a bar is looked for
+    of_region = answers.where(F.col("region") == side.region) if side.region else answers
+    candidates = deribit_klines.streamed(of_region, context.tables.read(SILVER_INSTRUMENTS))
+    told = of_region.select("instrument").distinct().na.drop().collect()
+    names = sorted({row[0] for row in told if part.segment.admits(row[0])})
+    return candidates, F.col("instrument").isin(names)
 
 
 def around(window: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
@@ -174,12 +200,25 @@ def claims_of(context: Context, claims: Sequence[tuple[Any, ...]]) -> DataFrame:
 
 
 def _names(store: ObjectStore, dataset: Dataset, mode: Mode, part: Part) -> Iterator[BronzeName]:
-    segment = part.segment
-    start, end = map(to_millis, around(part.window))
+    segment, is_chart = part.segment, _is_chart(part, dataset, mode)
+    start = to_millis(part.window[0] - MARGIN)
+    end = to_millis(part.window[1] + (LATER_BAR if is_chart else MARGIN))
     for name in names_below(store, folder(dataset, segment.exchange, segment.kind)):
         overlaps = name.coverage.from_ms <= end and name.coverage.until_ms >= start
-        if name.mode == mode and overlaps and segment.admits(name.instrument):
+        if name.mode != mode or not overlaps:
+            continue
+        if is_chart:
+            is_wanted = name.instrument == ALL_INSTRUMENTS
+        else:
+            of_interval = dataset != "klines" or part.interval in ("", name.tag.partition("-")[0])
+            is_wanted = segment.admits(name.instrument) and of_interval
+        if is_wanted:
             yield name
+
+
+def _is_chart(part: Part, dataset: Dataset, mode: Mode) -> bool:
+    """Tell whether it is Deribit's chart: its frames claim nothing, and lie in packs of nothing."""
+    return (part.segment.exchange, dataset, mode) == (deribit_answers.EXCHANGE, "klines", "live")
 
 
 def _claim(which: str, name: BronzeName, *, is_refill: bool) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("CANDLELAKE_")}
 
 
-def candlelake(*words: str) -> subprocess.CompletedProcess[str]:
+def candlelake(*words: str, patience_seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run `candlelake words…` away from any terminal."""
     return subprocess.run(
         command(*words),
@@ -33,7 +33,7 @@ def candlelake(*words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=patience_seconds,
     )
 
 

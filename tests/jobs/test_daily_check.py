@@ -50,14 +50,14 @@ def run(context: Context, plan: checks.Plan = DAILY) -> list[checks.Outcome]:
 
 @pytest.fixture
 def lake(open_lake: OpenLake) -> Context:
-    """Streamed: 0 to 99 but for 10 to 12 and 50; REST has all, and says another price of 70."""
+    """Streamed: 0 to 99 but for 10 to 12, 50 and 60; REST lacks 60 too, and says another 70."""
     context = open_lake()
     know(context, {"instrument": "BTCUSDT", "base_unit": "BTC", "quote_unit": "USDT"})
-    for first, count in ((0, 10), (13, 37), (51, 49)):
+    for first, count in ((0, 10), (13, 37), (51, 9), (61, 39)):
         at = datetime.fromtimestamp(START_MS / 1000 + first, UTC)
         live_frames.land(context, "BTCUSDT", first, count, at)
     rows = [rest_row(n, **({"price": "7.00000000"} if n == 70 else {})) for n in range(100)]
-    land_rest(context, rows, (0, 99))
+    land_rest(context, [*rows[:60], *rows[61:]], (0, 99))
     land_rest(context, rows[10:13], (10, 12), tag="20240101T000010Z-abc")
     return context
 
@@ -68,8 +68,8 @@ def test_a_day_is_told_row_by_row_and_what_is_missing_is_repaired_by_its_id(lake
 
     row, silent = sorted(outcome.rows, key=lambda one: one["instrument"])
     # of another price the worth is another too
-    assert [row[name] for name in COUNTS] == [96, 100, 95, 0, 4, 2]
-    assert row["causes"] == {"disconnect": 3, "undetermined": 2, "unexplained": 1}
+    assert [row[name] for name in COUNTS] == [95, 99, 94, 0, 4, 2]
+    assert row["causes"] == {"disconnect": 3, "undetermined": 2, "unexplained": 2}
     assert (row["left_side"], row["right_side"], row["dataset"]) == ("live", "rest", "trades")
     assert row["left_hash"] != row["right_hash"]
     assert (silent["causes"], silent["left_rows"]) == ({"not_held": 1}, 0)
@@ -80,21 +80,23 @@ def test_a_day_is_told_row_by_row_and_what_is_missing_is_repaired_by_its_id(lake
     assert evidence == [
         ("BTCUSDT", 10, 12, "row", "disconnect"),
         ("BTCUSDT", 50, 50, "row", "unexplained"),
+        ("BTCUSDT", 60, 60, "gap", "unexplained"),
         ("BTCUSDT", 70, 70, "price", "undetermined"),
         ("BTCUSDT", 70, 70, "quote_quantity", "undetermined"),
         ("ETHUSDT", 0, 0, "universe", "not_held"),
     ]
-    with pytest.raises(GateError, match="2 differences are unexplained") as stopped:
+    with pytest.raises(GateError, match="3 differences are unexplained") as stopped:
         gate.require(lake, outcome.rows)
     assert stopped.value.exit_code == 3
 
     of = ("binance", "spot", "BTCUSDT", "BTCUSDT", "trades")
-    assert unexplained_ids(lake, SELECTION.segments) == {of: [Missing(50, 50)]}
-    land_rest(lake, [rest_row(50)], (50, 50), tag="20240102T000010Z-def")
+    assert unexplained_ids(lake, SELECTION.segments) == {of: [Missing(50, 50), Missing(60, 60)]}
+    for one in (50, 60):
+        land_rest(lake, [rest_row(one)], (one, one), tag="20240102T000010Z-def")
     (outcome,) = run(replace(lake, run_id="run-2"))
 
     row = min(outcome.rows, key=lambda one: one["instrument"])
-    assert row["causes"] == {"disconnect": 4, "undetermined": 2}
+    assert row["causes"] == {"disconnect": 5, "undetermined": 2}
     assert unexplained_ids(lake, SELECTION.segments) == {}
     assert len(held(lake, OPS_RECONCILIATION)) == 4
     gate.require(lake, [row])

@@ -70,3 +70,71 @@ def test_the_publication_that_stands_alone_is_outvoted(spark: SparkSession) -> N
     assert records(made.totals, *counts, "causes") == [
         (5, 2, 4, 80, 0, 1, {"outvoted": 3, "undetermined": 1})
     ]
+
+
+def said(*values: str) -> dict[str, list[dict[str, Any]]]:
+    """Return one bar that the publications, in the order of their names, close at these prices."""
+    names = ("archive daily", "archive monthly", "rest")
+    return {
+        name: [bar(0, close=value, bronze_file=f"bronze/{name}", bronze_line=place)]
+        for place, (name, value) in enumerate(zip(names, values, strict=True))
+    }
+
+
+def test_each_publication_has_one_voice_and_none_is_judged_alone(spark: SparkSession) -> None:
+    """Of a file published anew the newest version counts; three opinions are nobody's to tell."""
+    late = {"knowledge_timestamp": at("23:00:00"), "bronze_file": "bronze/anew"}
+    scenarios = {
+        "agreed": said("1", "1", "1"),
+        "alone": {"rest": [bar(0, close="1")]},
+        "anew": {
+            **said("1", "2", "2"),
+            "archive daily": [bar(0, close="1"), bar(0, close="2", **late)],
+        },
+        "outvoted": said("1", "1", "2"),
+        "stubborn": {**said("1", "2", "2"), "archive daily": [bar(0, close="1")] * 5},
+        "three": said("3", "2", "1"),
+    }
+    voters = {
+        name: frame(
+            spark,
+            schemas.KLINES,
+            [
+                {**row, "instrument": instrument, "instrument_uid": instrument}
+                for instrument, published in scenarios.items()
+                for row in published.get(name, [])
+            ],
+        )
+        for name in ("archive daily", "archive monthly", "rest")
+    }
+
+    made = vote(voters, WINDOW, keep=DataFrame.persist)
+
+    columns = ("instrument", "cause", "evidence", "left_bronze_file", "right_bronze_file")
+    daily, rest = "bronze/archive daily", "bronze/rest"
+    everybody = "archive daily, archive monthly, rest"
+    assert records(made.differences, *columns) == [
+        (
+            *("outvoted", "outvoted", "right is rest; left is archive daily, archive monthly"),
+            *(daily, rest),
+        ),
+        (
+            *("stubborn", "outvoted", "right is archive daily; left is archive monthly, rest"),
+            *("bronze/archive monthly", ""),
+        ),
+        *[
+            ("three", "undetermined", f"right is {name}; left is {everybody}", daily, place)
+            for name, place in (
+                ("archive monthly", "bronze/archive monthly"),
+                ("rest", rest),
+            )
+        ],
+    ]
+    counts = ("instrument", "left_rows", "matched", "compared", "undetermined", "unexplained")
+    assert records(made.totals, *counts) == [
+        ("agreed", 1, 1, 20, 0, 0),
+        ("anew", 1, 1, 20, 0, 0),
+        ("outvoted", 1, 0, 20, 0, 0),
+        ("stubborn", 1, 0, 20, 0, 0),
+        ("three", 1, 0, 20, 2, 0),
+    ]

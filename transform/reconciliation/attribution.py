@@ -201,7 +201,8 @@ def _early() -> Column:
 
 def _forming(early: str, late: str, settled: Column) -> Column:
     asked = [F.col(f"{side}.end_download_timestamp") for side in (early, late)]
-    less = F.col(f"{early}.volume_sent") <= F.col(f"{late}.volume_sent")
+    # of an equal volume nothing was missing yet
+    less = F.col(f"{early}.volume_sent") < F.col(f"{late}.volume_sent")
     return F.coalesce((asked[0] < settled) & (asked[0] < asked[1]) & less, F.lit(False))
 
 

@@ -81,9 +81,7 @@ def _differences(contested: DataFrame) -> DataFrame:
         "at.*",
         F.when(is_tie, F.lit(UNDETERMINED)).otherwise(F.lit(OUTVOTED)).alias("cause"),
         is_explained(F.lit(OUTVOTED)).alias("is_explained"),
-        F.concat(
-            F.lit("right is "), "voter", F.lit("; left is "), F.array_join("agreed", ", ")
-        ).alias("evidence"),
+        _told().alias("evidence"),
         *[F.col(f"chosen.row.{name}").alias(f"left_{name}") for name in _PLACE],
         *[F.col(f"row.{name}").alias(f"right_{name}") for name in _PLACE],
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -95,9 +94,9 @@ def _timed(process: int) -> Iterator[None]:
     began, used = time.perf_counter(), _processor(process)
     yield
     seconds, took = time.perf_counter() - began, _processor(process) - used
-    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    workers = [_memory(worker) >> 20 for worker in _workers(process)]
     print(f"reconciled in {seconds:.1f} s, {took:.1f} s of processor time of the JVM")
-    print(f"largest worker {workers.ru_maxrss >> 10} MiB, load {os.getloadavg()[0]:.1f}")
+    print(f"workers at most {workers} MiB, load {os.getloadavg()[0]:.1f}")
 
 
 def _processor(process: int) -> float:
@@ -110,6 +109,23 @@ def _memory(process: int) -> int:
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     highest = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(highest.split()[1]) * 1024
+
+
+def _workers(process: int) -> list[int]:
+    """Return the Python processes that the JVM has started, and those that they have."""
+    parents = {int(path.name): _parent(path) for path in Path("/proc").glob("[0-9]*")}
+    found = {process}
+    while more := {one for one, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {process})
+
+
+def _parent(path: Path) -> int:
+    try:
+        status = (path / "stat").read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
 
 
 def _found(context: Context) -> dict[int, str]:

@@ -59,7 +59,7 @@ def compare(
         subject: what is compared.
         frame: where the sides come from, and the window.
         evidence: what could explain a row that one side lacks.
-        keep: given the pairs, and then those that are not matched.
+        keep: given the pairs, those that are not matched, and the differences.
         ledger: rows of `schemas.CONTINUITY` of the dataset, where the rows are to be plausible as
             well: see `plausibility.implausible`.
         settled: rows of `blocks.COUNTED`: of rows that are the same on both sides and not among
@@ -78,6 +78,7 @@ def compare(
         counts = _added(counts, settled)
     if ledger is not None:
         differences = differences.unionByName(keep(implausible(inside, ledger, subject)))
+    differences = keep(differences)
     return Compared(inside, _totals(counts, found, differences), differences)
 
 

@@ -28,9 +28,11 @@ SMALL = {
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.driver.memory": "2g",
-    # a test's code runs once: it is compiled quickly, not well
+    # a test's code runs once: it is compiled quickly, not well; the quick compiler's own cache of
+    # 48 MB is full after a few tests, and everything is interpreted from then on
     "spark.driver.extraJavaOptions": (
-        "-Ddelta.log.cacheSize=3 -Duser.timezone=UTC -XX:TieredStopAtLevel=1"
+        "-Ddelta.log.cacheSize=3 -Duser.timezone=UTC"
+        " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m"
     ),
     "spark.ui.enabled": "false",
     "spark.python.sql.dataFrameDebugging.enabled": "false",

@@ -21,7 +21,8 @@ from bench import two_sources
 from jobs.context import Context, open_context, open_lake
 from jobs.incidents import memory
 from jobs.options import Segment, Selection
-from jobs.reconciliation import checks, settling
+from jobs.reconciliation import checks
+from jobs.reconciliation.settled import reading
 from lake.clock import from_millis
 from lake.tables import OPS_RECONCILIATION_DIFFERENCES, TABLES
 
@@ -39,7 +40,7 @@ def main() -> None:
         lake = open_lake("replay", [f"lake.root={folder}/lake", "reconcile.keep_rows=0"])
         landed = two_sources.land(lake.store, asked.trades, asked.every)
         if asked.rows:
-            settling.SOURCES = ()
+            reading.SOURCES = ()
         with open_context("bench", lake, writes=tuple(TABLES.values())) as context:
             context.tables.ensure(*TABLES.values())
             _tell(context, landed)

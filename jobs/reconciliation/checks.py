@@ -15,11 +15,12 @@ from pyspark.sql import functions as F  # noqa: N812
 from jobs.context import Context
 from jobs.incidents import memory
 from jobs.options import Selection
-from jobs.reconciliation import settling, universe
+from jobs.reconciliation import universe
 from jobs.reconciliation.compared import keep_compared
 from jobs.reconciliation.download import download
 from jobs.reconciliation.kept import keeping
 from jobs.reconciliation.ledger import About, append
+from jobs.reconciliation.settled.reading import read_both
 from jobs.reconciliation.sides import PRINTS, STREAMED, Part, Side, claims_of, held, refills
 from jobs.silver import FACTS
 from lake.bronze import Dataset
@@ -136,7 +137,7 @@ def _compare(context: Context, plan: Plan, part: Part, checked: Side, other: Sid
     edge = timedelta(seconds=context.settings.reconcile.edge_seconds)
     frame = Frame(checked.source, other.source, plan.window, edge)
     with keeping() as keep:
-        both = settling.read_both(context, (checked, other), part, keep=keep)
+        both = read_both(context, (checked, other), part, keep=keep)
         left, right = both.left, both.right
         evidence = Evidence(
             claims_of(context, [*left.claims, *right.claims, *refills(context.store, part)]),

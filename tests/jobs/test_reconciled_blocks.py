@@ -12,12 +12,12 @@ import pytest
 
 from jobs.context import Context
 from jobs.options import Segment, Selection
-from jobs.reconciliation import checks, settling
+from jobs.reconciliation import checks
+from jobs.reconciliation.settled import blocks, reading, tallies
+from jobs.reconciliation.settled.blocks import Blocks
 from lake.tables import OPS_RECONCILIATION_DIFFERENCES
 from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import MIDNIGHT, aggregate, held, know, land
-from transform.reconciliation import blocks, tallies
-from transform.reconciliation.blocks import Blocks
 
 pytestmark = pytest.mark.spark
 
@@ -149,7 +149,7 @@ def test_every_certificate_is_the_one_of_all_rows(
 
     monkeypatch.setattr(blocks, "judged", watched)
     settled = reconciled(lake)
-    monkeypatch.setattr(settling, "SOURCES", ())
+    monkeypatch.setattr(reading, "SOURCES", ())
     by_row = reconciled(replace(lake, run_id="by-row"))
 
     same = seen[0].same.groupby("instrument")["block"].apply(list).to_dict()

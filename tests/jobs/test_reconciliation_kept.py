@@ -62,7 +62,7 @@ def compared(context: Context) -> Sequence[Row]:
         keep=DataFrame.persist,
     )
     certificates = append(context, ABOUT, made.totals, made.differences)
-    keep_compared(context, ABOUT, SPOT, made.pairs, certificates)
+    keep_compared(context, ABOUT, SPOT, made.pairs, certificates, is_whole=True)
     return certificates
 
 

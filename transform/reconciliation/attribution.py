@@ -59,7 +59,7 @@ def attributed(
         subject: what is compared.
         frame: what the sides are.
         evidence: what could explain a row that is lacking.
-        settled: rows of `blocks.COUNTED`: of rows that both sides have beside these pairs.
+        settled: rows of `certificates.SETTLED`: of rows that both sides have beside these pairs.
 
     Returns:
         These pairs, with `until`, `differing` (see there), `cause`, `incident_id` and `proof`

@@ -16,6 +16,16 @@ from transform.reconciliation.causes import OPEN, UNDETERMINED
 Keep = Callable[[DataFrame], DataFrame]
 #: One certificate each.
 SERIES = ("exchange", "kind", "instrument", "bar_interval")
+#: What was found to be the same on both sides before its rows were parsed, a row an instrument: the
+#: rows of either side, all of them matched, the checksum of these, and what they come to.
+SETTLED = T.StructType(
+    [
+        *[T.StructField(name, T.StringType()) for name in (*SERIES, "instrument_uid", "hash")],
+        *[T.StructField(name, T.LongType()) for name in ("rows", "compared", "not_derivable")],
+        *[T.StructField(f"{side}_repeats", T.LongType()) for side in ("left", "right")],
+        *[T.StructField(name, T.LongType()) for name in ("lowest", "highest")],
+    ]
+)
 COUNTS = T.MapType(T.StringType(), T.LongType(), valueContainsNull=False)
 
 

@@ -23,7 +23,7 @@ def checksum(frame: DataFrame, names: Sequence[str], when: Column) -> Column:
     not on their order or place, and equal sets of rows give equal checksums. It guards against
     accidents, not against somebody who wants two sets to look alike. No row gives zeros.
 
-    What is hashed is a row of BIGINTs, as `lanes.hashed` does it without Spark: see `longs`.
+    What is hashed is a row of BIGINTs, which can be hashed without Spark as well: see `longs`.
     """
     kinds = [field.dataType for field in frame.select(*names).schema]
     parts = [

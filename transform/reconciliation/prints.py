@@ -62,7 +62,7 @@ def compare(
         keep: given the pairs, those that are not matched, and the differences.
         ledger: rows of `schemas.CONTINUITY` of the dataset, where the rows are to be plausible as
             well: see `plausibility.implausible`.
-        settled: rows of `blocks.COUNTED`: of rows that are the same on both sides and not among
+        settled: rows of `certificates.SETTLED`: of rows that are the same on both sides and not among
             these.
     """
     sides = [

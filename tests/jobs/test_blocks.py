@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from transform.reconciliation import blocks
+from jobs.reconciliation.settled import blocks
 from transform.reconciliation.subjects import SUBJECTS
 
 #: So large that a floating number would not hold it to the last digit.

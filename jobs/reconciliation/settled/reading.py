@@ -12,20 +12,20 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.batches import candidates_of
 from jobs.context import Context
+from jobs.reconciliation.settled import blocks, tallies, written
+from jobs.reconciliation.settled.blocks import Blocks
+from jobs.reconciliation.settled.tallies import ANSWER, TALLY, Tally
+from jobs.reconciliation.settled.trimmed import LINES, Trim
 from jobs.reconciliation.sides import MODES, Part, Rows, Side, around, held, lines, parsed, read
 from lake.bronze import BronzeName
 from lake.clock import to_micros
 from lake.frames import local_frame
 from lake.tables import SILVER_INSTRUMENTS
 from transform import binance, envelopes, listings
-from transform.reconciliation import blocks, tallies, written
-from transform.reconciliation.blocks import Blocks
-from transform.reconciliation.certificates import Keep
+from transform.reconciliation.certificates import SETTLED, Keep
 from transform.reconciliation.checksums import longs
 from transform.reconciliation.pairs import SIDES
 from transform.reconciliation.subjects import SUBJECTS
-from transform.reconciliation.tallies import ANSWER, TALLY, Tally
-from transform.reconciliation.trimmed import LINES, Trim
 
 #: What is written so alike that it can be compared as text.
 SOURCES = ("rest", "archive")
@@ -39,7 +39,7 @@ class Read:
     Attributes:
         left: its rows, but for those of settled blocks.
         right: likewise.
-        settled: rows of `blocks.COUNTED`; None where all rows are there.
+        settled: rows of `certificates.SETTLED`; None where all rows are there.
     """
 
     left: Rows
@@ -79,8 +79,8 @@ def read_both(context: Context, sides: Sides, part: Part, *, keep: Keep) -> Read
         {**segment, **row, "instrument_uid": listed[str(row["instrument"])].uid}
         for row in blocks.counted(judged, SUBJECTS[part.fact.dataset])
     ]
-    values = [[row[name] for name in blocks.COUNTED.fieldNames()] for row in counted]
-    return Read(left, right, local_frame(context.spark, values, blocks.COUNTED))
+    values = [[row[name] for name in SETTLED.fieldNames()] for row in counted]
+    return Read(left, right, local_frame(context.spark, values, SETTLED))
 
 
 def _is_worth_it(context: Context, sides: Sides, part: Part) -> bool:

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from jobs.reconciliation.settled.lanes import hashed
+from jobs.reconciliation.settled.tallies import STRANGE, Tally
+from jobs.reconciliation.settled.trimmed import Trim
 from transform.reconciliation.checksums import LANES
-from transform.reconciliation.lanes import hashed
-from transform.reconciliation.tallies import STRANGE, Tally
-from transform.reconciliation.trimmed import Trim
 
 DAY_MS = 1_704_067_200_000
 DAY = DAY_MS * 1000

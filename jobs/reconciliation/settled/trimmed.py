@@ -10,8 +10,8 @@ import pyarrow as pa
 from pyspark.sql import types as T  # noqa: N812
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from transform.reconciliation import written
-from transform.reconciliation.tallies import Tally
+from jobs.reconciliation.settled import written
+from jobs.reconciliation.settled.tallies import Tally
 
 #: Lines of bronze files.
 LINES = T.StructType(

@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
+from jobs.reconciliation.settled.lanes import hashed
 from lake.frames import local_frame
 from transform.reconciliation import checksums
-from transform.reconciliation.lanes import hashed
 
 pytestmark = pytest.mark.spark
 

@@ -11,28 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import types as T  # noqa: N812
 
+from jobs.reconciliation.settled.tallies import ANSWER, QUOTES, STRANGE
 from transform.reconciliation import checksums
-from transform.reconciliation.certificates import SERIES
 from transform.reconciliation.checksums import LANES
 from transform.reconciliation.pairs import SIDES
 from transform.reconciliation.subjects import Subject
-from transform.reconciliation.tallies import ANSWER, QUOTES, STRANGE
 
 #: A block of one instrument.
 PLACE = ("instrument", "block")
 #: What both sides have to share, so that all their rows are the same.
 _SAME = ("rows", *LANES, *QUOTES)
 _REPEATS = tuple(f"{side}_repeats" for side in SIDES)
-_NUMBERS = ("rows", "compared", "not_derivable", *_REPEATS, "lowest", "highest")
-#: What the settled blocks of an instrument come to: rows of either side, all of them matched.
-COUNTED = T.StructType(
-    [
-        *[T.StructField(name, T.StringType()) for name in (*SERIES, "instrument_uid", "hash")],
-        *[T.StructField(name, T.LongType()) for name in _NUMBERS],
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +73,7 @@ def judged(tallied: pd.DataFrame, touched: Collection[tuple[str, int]]) -> Block
 
 
 def counted(blocks: Blocks, subject: Subject) -> Iterator[dict[str, int | str]]:
-    """Count what the settled blocks come to, an instrument each: numbers and hash of `COUNTED`."""
+    """Count what the settled blocks come to, an instrument each: numbers and hash of `certificates.SETTLED`."""
     beside = len(subject.where_sent)
     always = len(subject.fields) - beside
     for instrument, same in blocks.same.groupby("instrument", sort=True):

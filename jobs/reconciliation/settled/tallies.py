@@ -20,12 +20,12 @@ import pyarrow as pa
 from pyspark.sql import types as T  # noqa: N812
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from jobs.reconciliation.settled import written
+from jobs.reconciliation.settled.lanes import Longs, hashed
 from lake.bronze import Mode
 from lake.clock import to_micros
 from transform import binance_answers, columns, rows
-from transform.reconciliation import written
 from transform.reconciliation.checksums import LANES
-from transform.reconciliation.lanes import Longs, hashed
 
 #: Ids of one block: a difference sends so many rows of both sides the slow way.
 BLOCK = 512

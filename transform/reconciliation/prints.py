@@ -62,8 +62,8 @@ def compare(
         keep: given the pairs, those that are not matched, and the differences.
         ledger: rows of `schemas.CONTINUITY` of the dataset, where the rows are to be plausible as
             well: see `plausibility.implausible`.
-        settled: rows of `certificates.SETTLED`: of rows that are the same on both sides and not among
-            these.
+        settled: rows of `certificates.SETTLED`: of rows that are the same on both sides and not
+            among these.
     """
     sides = [
         one_each(rows, subject, newest=source == "archive")

@@ -73,7 +73,10 @@ def judged(tallied: pd.DataFrame, touched: Collection[tuple[str, int]]) -> Block
 
 
 def counted(blocks: Blocks, subject: Subject) -> Iterator[dict[str, int | str]]:
-    """Count what the settled blocks come to, an instrument each: numbers and hash of `certificates.SETTLED`."""
+    """Count what the settled blocks come to, an instrument each.
+
+    The numbers and the hash of `certificates.SETTLED`.
+    """
     beside = len(subject.where_sent)
     always = len(subject.fields) - beside
     for instrument, same in blocks.same.groupby("instrument", sort=True):

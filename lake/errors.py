@@ -13,6 +13,8 @@
     │       └── NotPublishedError   exit 1   the archive has no such file
     ├── BronzeError                 exit 1   a landed file breaks the contract of bronze
     ├── QueueError                  exit 1   a queue can't be asked
+    ├── ServeError                  exit 1   what was asked of the served data can't be answered
+    │   └── DatabaseGoneError       exit 1   the serving database can't be asked now
     └── StorageError                exit 1   the store or a table can't be read or written
         └── LeaseError              exit 1   another job is writing this table
 
@@ -127,6 +129,14 @@ class BronzeError(CandlelakeError):
 
 class QueueError(CandlelakeError):
     """A queue can't be asked, or refuses."""
+
+
+class ServeError(CandlelakeError):
+    """What was asked of the served data can't be answered."""
+
+
+class DatabaseGoneError(ServeError):
+    """The serving database can't be asked now; asking again later may help."""
 
 
 class StorageError(CandlelakeError):

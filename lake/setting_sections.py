@@ -293,3 +293,25 @@ class Reconcile(Section):
     undetermined_share: float = Field(ge=0, le=1)
     keep_rows: int = Field(ge=0)
     keep_runs_days: int = Field(ge=0)
+
+
+class Serve(Section):
+    """Where gold is served to programs: the database, the address, and who may ask how often.
+
+    `database_url` is SQLAlchemy's, empty for the embedded database in the lake's folder; its
+    password comes from the environment and is never in a file. `keys_file` holds hashed API keys;
+    without one nobody is asked for a key, which a host other than loopback refuses to start with.
+    """
+
+    database_url: str
+    database_password: SecretStr | None = None
+    database_connections: int = Field(ge=1, le=500)
+    statement_seconds: float = Field(gt=0)
+    host: str
+    port: int = Field(ge=0, le=65535)
+    keys_file: str
+    requests_per_second: float = Field(ge=0)
+    burst: int = Field(ge=1)
+    cors_origins: tuple[str, ...]
+    page_rows: int = Field(ge=1)
+    most_rows: int = Field(ge=1)

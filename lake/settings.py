@@ -28,6 +28,7 @@ from lake.setting_sections import (
     Minute,
     OtherExchange,
     Reconcile,
+    Serve,
     Status,
     Window,
     Workers,
@@ -37,6 +38,10 @@ PREFIX = "CANDLELAKE_"
 #: Variables with our prefix that are not settings: where conf/ lies, which environment, and
 #: which requirements the front door installs.
 RESERVED = frozenset({"CANDLELAKE_CONF", "CANDLELAKE_ENV", "CANDLELAKE_REQUIREMENTS"})
+#: Settings that stand in no file: the environment alone may give them.
+SECRETS = frozenset(
+    {("kafka", "password"), ("kafka", "key_password"), ("serve", "database_password")}
+)
 Environment = Literal["replay", "local", "aws"]
 ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
 
@@ -62,6 +67,7 @@ class Settings(BaseSettings):
     gold: Gold
     continuous: Continuous
     reconcile: Reconcile
+    serve: Serve
     #: exchange -> kind -> names or patterns
     universe: Mapping[str, Mapping[str, tuple[str, ...]]]
 
@@ -178,9 +184,7 @@ def _may_be_new(path: Sequence[str], depth: int, table: Mapping[str, Any]) -> bo
         return True
     if path[0] == "exchanges" and depth == 2 and "ccxt" in table:
         return path[2] in OtherExchange.model_fields
-    if path[0] == "kafka" and path[-1] in ("password", "key_password"):
-        return depth == 1
-    return path[-1] == "api_key"
+    return path[-1] == "api_key" or (depth == 1 and tuple(path) in SECRETS)
 
 
 def _option(path: Sequence[str], text: str) -> Any:

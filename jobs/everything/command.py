@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from jobs.continuous import stopped_by_signals
 from jobs.everything.crew import Part, run
 from jobs.options import Env, Exchange, Instruments, Kind, Sets
 from lake.errors import UsageError
+from lake.settings import PREFIX, Settings
 
 FRONT_DOOR = Path(__file__).resolve().parents[2] / "spark-submit.sh"
 CANDLELAKE = (sys.executable, "-m", "jobs")
@@ -24,6 +26,26 @@ HowLong = Annotated[
     str | None, typer.Option("--for", help="How long to run, such as 90s, 10m or 1d; else on.")
 ]
 Port = Annotated[int | None, typer.Option(help="Of the API; serve.port by default.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every process of the crew is told: the environment's name, and settings over it."""
+
+    env: str
+    sets: Sequence[str]
+
+    @property
+    def words(self) -> list[str]:
+        """As options of our own commands."""
+        return ["--env", self.env, *(word for one in self.sets for word in ("--set", one))]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As variables, for programs that have no such options."""
+        pairs = (one.partition("=") for one in self.sets)
+        named = {f"{PREFIX}{path.upper().replace('.', '__')}": value for path, _, value in pairs}
+        return {"CANDLELAKE_ENV": self.env, **named}
 
 
 def up(
@@ -51,32 +73,39 @@ def up(
         stopped_by_signals() as (stopping, signals),
     ):
         addresses = _changed(lake.settings.model_dump(), settings.model_dump())
-        options = ["--env", env, *_as_sets([*(sets or ()), *addresses])]
+        options = Options(env, [*(sets or ()), *addresses])
         live = ["--exchange", exchange, "--kind", kind] if exchange and kind else []
         live += ["--instruments", instruments] if instruments else []
         chosen = settings.serve.port if port is None else port
-        run(
-            _parts(options, [word for word in live if word], settings.serve.host, chosen),
-            stopping,
-            seconds,
-        )
+        run(_parts(options, live, settings, chosen), stopping, seconds)
     if signal.SIGINT in signals:
         raise KeyboardInterrupt
 
 
-def _parts(options: Sequence[str], live: Sequence[str], host: str, port: int) -> list[Part]:
+def _parts(options: Options, live: Sequence[str], settings: Settings, port: int) -> list[Part]:
     """Return what runs, readers last: who asks finds a database that knows its tables."""
-    collector = [Part("live", [*CANDLELAKE, "extract", "live", *live, *options])] if live else []
+    words = options.words
+    collector = [Part("live", [*CANDLELAKE, "extract", "live", *live, *words])] if live else []
+    address = ["--host", settings.serve.host, "--port", str(port)]
     return [
-        Part("minute", [*CANDLELAKE, "extract", "minute", *options]),
+        *_polling(options, settings),
         *collector,
-        Part("pipeline", [str(FRONT_DOOR), "pipeline", "--continuous", "--publish", *options]),
-        Part("serve", [*CANDLELAKE, "serve", "--host", host, "--port", str(port), *options]),
+        Part("pipeline", [str(FRONT_DOOR), "pipeline", "--continuous", "--publish", *words]),
+        Part("serve", [*CANDLELAKE, "serve", *address, *words]),
     ]
 
 
-def _as_sets(settings: Sequence[str]) -> list[str]:
-    return [word for one in settings for word in ("--set", one)]
+def _polling(options: Options, settings: Settings) -> list[Part]:
+    """Return who polls: one process, or beat and a worker where `workers.home` is celery."""
+    if settings.workers.home != "celery":
+        return [Part("minute", [*CANDLELAKE, "extract", "minute", *options.words])]
+    from extract.queues.minute_beat import QUEUE  # noqa: PLC0415 - Celery only where it is used
+
+    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "extract.queues.celery_app"]
+    worker = [*celery, "worker", "--pool", "solo", "--queues", QUEUE, "--loglevel", "INFO"]
+    beat = [*celery, "beat", "--loglevel", "WARNING"]
+    named = options.environment
+    return [Part("worker", worker, environment=named), Part("beat", beat, environment=named)]
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

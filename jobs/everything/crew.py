@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import IO
@@ -35,11 +35,13 @@ class Part:
         name: stands before each of its lines on standard error.
         command: what is run.
         ready: tells whether the next part may start; asked until it says so.
+        environment: what its environment has beside ours.
     """
 
     name: str
     command: Sequence[str]
     ready: Callable[[], bool] = lambda: True
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
     again_at: float = 0
@@ -77,6 +79,7 @@ def _start(part: Part) -> None:
     # a session of its own: an interrupt at the terminal is the crew's, which then ends each part
     part.process = subprocess.Popen(
         part.command,
+        env={**os.environ, **part.environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

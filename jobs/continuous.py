@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 MINUTE = timedelta(minutes=1)
 #: Behind a minute's end, when collectors have landed what came until then.
 LANDED = timedelta(seconds=1.5)
+#: What candles are made of: the rest, such as the exchange's own bars, waits until they are out.
+BEFORE_CANDLES = frozenset({"instruments", *gold.SOURCES})
 
 
 @dataclass(slots=True)
@@ -53,17 +55,14 @@ class Keeper:
             CandlelakeError: as the jobs' own steps.
         """
         news = [name for name in ("instruments", *silver.FACTS) if self._has_news(name)]
-        for name in news:
-            if self.stopping.is_set():
-                return True
-            if name == "instruments":
-                instruments.consume(self.context)
-            else:
-                silver.consume(self.context, name)
+        self._consume([name for name in news if name in BEFORE_CANDLES])
         ended = gold.until(self.context).replace(second=0, microsecond=0)
-        if ended == self.minute or self.stopping.is_set():
+        is_due = ended != self.minute
+        if is_due and not self.stopping.is_set():
+            gold.follow(self.context)
+        self._consume([name for name in news if name not in BEFORE_CANDLES])
+        if not is_due or self.stopping.is_set():
             return bool(news)
-        gold.follow(self.context)
         gold_of_perpetuals.follow(self.context)
         hour = ended.replace(minute=0)
         if hour != self.hour:
@@ -72,6 +71,15 @@ class Keeper:
         self.minute = ended
         log.info("gold is fresh until=%s", to_iso(ended))
         return True
+
+    def _consume(self, datasets: Sequence[str]) -> None:
+        for name in datasets:
+            if self.stopping.is_set():
+                return
+            if name == "instruments":
+                instruments.consume(self.context)
+            else:
+                silver.consume(self.context, name)
 
     def due(self) -> datetime:
         """Return when the next minute has ended by our clock less the grace time."""

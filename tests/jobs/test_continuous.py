@@ -8,20 +8,22 @@ from threading import Event, Timer
 
 import pytest
 
-from jobs import open_minutes
+from jobs import gold, open_minutes, silver
 from jobs.context import Context
 from jobs.continuous import Keeper, keep_fresh, next_look
+from lake.clock import to_millis
 from lake.errors import StorageError
 from lake.tables import (
     GOLD_OHLCV,
     GOLD_SOURCE_BARS,
     OPS_CONTINUITY,
     OPS_GATE_RESULTS,
+    SILVER_KLINES,
     SILVER_TRADES,
 )
 from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import held
-from tests.jobs.live_frames import land
+from tests.jobs.live_frames import land, land_bar
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -64,6 +66,32 @@ def test_each_look_takes_what_has_landed_since_the_last(open_lake: OpenLake) -> 
     assert minutes(context) == {"12:00": (60, True), "12:01": (60, True), "12:02": (30, False)}
     runs = held(context, OPS_CONTINUITY)
     assert [(row["entry"], row["first_id"], row["last_id"]) for row in runs] == [("held", 1, 150)]
+
+
+def test_candles_are_out_before_the_exchanges_own_bars_are_taken(
+    open_lake: OpenLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, steps = open_lake(), list[str]()
+    consume, follow = silver.consume, gold.follow
+
+    def consumed(one: Context, dataset: str) -> None:
+        steps.append(dataset)
+        consume(one, dataset)
+
+    def followed(one: Context) -> None:
+        steps.append("candles")
+        follow(one)
+
+    monkeypatch.setattr(silver, "consume", consumed)
+    monkeypatch.setattr(gold, "follow", followed)
+    land(context, "BTCUSDT", 1, 60, NOON)
+    land_bar(context, "BTCUSDT", NOON)
+
+    Keeper(context).refresh()
+
+    assert steps == ["trades", "candles", "klines"]
+    assert minutes(context) == {"12:00": (60, True)}
+    assert [row["open_time_sent"] for row in held(context, SILVER_KLINES)] == [to_millis(NOON)]
 
 
 def test_it_goes_on_until_it_is_told_to_stop(open_lake: OpenLake) -> None:

@@ -77,12 +77,12 @@ def up(
         live = ["--exchange", exchange, "--kind", kind] if exchange and kind else []
         live += ["--instruments", instruments] if instruments else []
         chosen = settings.serve.port if port is None else port
-        run(_parts(options, live, settings, chosen), stopping, seconds)
+        run(parts_of(options, live, settings, chosen), stopping, seconds)
     if signal.SIGINT in signals:
         raise KeyboardInterrupt
 
 
-def _parts(options: Options, live: Sequence[str], settings: Settings, port: int) -> list[Part]:
+def parts_of(options: Options, live: Sequence[str], settings: Settings, port: int) -> list[Part]:
     """Return what runs, readers last: who asks finds a database that knows its tables."""
     words = options.words
     collector = [Part("live", [*CANDLELAKE, "extract", "live", *live, *words])] if live else []

@@ -42,11 +42,12 @@ CODEC = pa.Codec("lz4_raw")
 
 
 class Block(NamedTuple):
-    """Rendered bars of one block: packed, and how many bytes they are unpacked."""
+    """Rendered bars of one block: packed, how many they are, and how many bytes unpacked."""
 
     series_id: int
     bar_minutes: int
     block: int
+    bars: int
     text_bytes: int
     content: bytes
 
@@ -95,7 +96,7 @@ def blocks(bars: pa.Table) -> Iterator[Block]:
         # each object ends with a comma: the last one's is not of the block
         size = int(offsets[last] - offsets[first]) - 1
         content = CODEC.compress(text.slice(int(offsets[first]), size), asbytes=True)
-        yield Block(key[0], key[1], key[2], size, content)
+        yield Block(key[0], key[1], key[2], last - first, size, content)
 
 
 def unpacked(content: bytes, text_bytes: int) -> bytes:

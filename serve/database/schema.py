@@ -116,6 +116,7 @@ BAR_BLOCKS = _table(
     _number("series_id"),
     _number("text_bytes"),
     _number("bar_minutes", SmallInteger),
+    _number("bars", SmallInteger),
     Column("content", LargeBinary, nullable=False),
 )
 #: How many bars of each UTC day there are, and how many of them are complete.
@@ -135,7 +136,7 @@ RUNS = _table(
     *_big("from_time", "until_time"),
     _number("series_id"),
     _number("bar_minutes", SmallInteger),
-    *_texts("state"),
+    *_texts("state", "built_from"),
 )
 INDEX_PRICES = _table(
     "index_prices",

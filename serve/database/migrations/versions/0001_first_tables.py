@@ -30,7 +30,10 @@ KINDS: Mapping[str, sa.types.TypeEngine[Any]] = {
 TABLES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "bar_blocks": (
         ("series_id", "bar_minutes", "block"),
-        "block bigint, series_id integer, text_bytes integer, bar_minutes smallint, content bytes",
+        (
+            "block bigint, series_id integer, text_bytes integer, bar_minutes smallint, "
+            "bars smallint, content bytes"
+        ),
     ),
     "bar_days": (
         ("series_id", "bar_minutes", "day"),
@@ -106,7 +109,10 @@ TABLES: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "runs": (
         ("series_id", "bar_minutes", "from_time"),
-        "from_time bigint, until_time bigint, series_id integer, bar_minutes smallint, state text",
+        (
+            "from_time bigint, until_time bigint, series_id integer, bar_minutes smallint, "
+            "state text, built_from text"
+        ),
     ),
     "series": (
         ("series_id",),

@@ -11,6 +11,7 @@ from jobs.context import open_lake
 from jobs.coverage.command import coverage
 from jobs.coverage.repair import repair
 from jobs.data_docs import data_docs
+from jobs.everything.command import up
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
 from jobs.incidents import command as incidents_command
@@ -32,6 +33,7 @@ app.command()(sql)
 app.command()(plan)
 app.command()(status)
 app.command()(watch)
+app.command()(up)
 app.command()(coverage)
 app.command()(reconcile)
 app.command()(repair)

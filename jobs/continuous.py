@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 MINUTE = timedelta(minutes=1)
 #: Behind a minute's end, when collectors have landed what came until then.
 LANDED = timedelta(seconds=1.5)
+#: Brings what is new to the serving database.
+Publish = Callable[[Context], None]
 #: What candles are made of: the rest, such as the exchange's own bars, waits until they are out.
 BEFORE_CANDLES = frozenset({"instruments", *gold.SOURCES})
 
@@ -92,8 +94,10 @@ class Keeper:
         return count != known
 
 
-def run_continuously(lake: Lake) -> None:
+def run_continuously(lake: Lake, publish: Publish | None = None) -> None:
     """Keep silver and gold fresh until a signal comes; it extracts nothing: collectors do.
+
+    `publish` is called behind each pass that brought something.
 
     Raises:
         KeyboardInterrupt: it was SIGINT.
@@ -104,13 +108,16 @@ def run_continuously(lake: Lake) -> None:
         open_context("pipeline", lake, writes=tuple(TABLES.values())) as context,
     ):
         context.tables.ensure(*STANDING)
-        passes = keep_fresh(context, stopping, lake.settings.continuous.interval_seconds)
+        seconds = lake.settings.continuous.interval_seconds
+        passes = keep_fresh(context, stopping, seconds, publish)
         log.info("stopped after passes=%d", passes)
     if signal.SIGINT in signals:
         raise KeyboardInterrupt
 
 
-def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> int:
+def keep_fresh(
+    context: Context, stopping: Event, interval_seconds: float, publish: Publish | None = None
+) -> int:
     """Refresh every so many seconds until `stopping` is set; return how many passes that were.
 
     A pass that takes longer is followed by the next at once, or behind the next minute's end. What
@@ -124,7 +131,10 @@ def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> in
     while not stopping.is_set():
         began, minute = context.clock.now(), keeper.minute
         try:
-            publish_pass(context, began, changed=keeper.refresh())
+            changed = keeper.refresh()
+            publish_pass(context, began, changed=changed)
+            if changed and publish is not None and not stopping.is_set():
+                publish(context)
         except CandlelakeError as error:
             publish_stop(context, began, error)
             if not stopping.is_set():

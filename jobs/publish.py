@@ -6,6 +6,7 @@ Run by `./spark-submit.sh publish`. Nothing of the lake is written, so it may ru
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from jobs.publishing import bars, indexes, runs, whole
 from jobs.publishing import trades as trades_of_days
 from jobs.publishing.trades import Choice, choices_of
 from lake.clock import from_millis, to_iso, to_millis
-from lake.errors import UsageError
+from lake.errors import ServeError, UsageError
 from lake.setting_sections import BarInterval
 from serve.database.address import address_of
 from serve.publishing.publisher import Publisher, finish, publishing, versions_held
+
+log = logging.getLogger(__name__)
 
 INTERVALS: tuple[str, ...] = get_args(BarInterval)
 Intervals = Annotated[
@@ -85,6 +88,18 @@ def run(context: Context, wanted: bars.Wanted, choices: Sequence[Choice] = ()) -
         DatabaseGoneError: it can't be asked.
     """
     return asyncio.run(_published(context, wanted, choices))
+
+
+def follow(context: Context) -> None:
+    """Publish all that is new; where the database refuses, the next call brings it as well."""
+    wanted = bars.Wanted(segments_of(None, None, None), INTERVALS, is_incomplete=False)
+    try:
+        outcome = run(context, wanted)
+    except ServeError as error:
+        log.warning("not published, the next pass tries again: %s", error)
+        return
+    if outcome.number is not None:
+        log.info("%s", _told(outcome))
 
 
 async def _published(context: Context, wanted: bars.Wanted, choices: Sequence[Choice]) -> Outcome:

@@ -107,6 +107,21 @@ def test_it_goes_on_until_it_is_told_to_stop(open_lake: OpenLake) -> None:
     assert ids(context) == list(range(1, 61))
 
 
+def test_only_a_pass_that_brought_something_is_published(open_lake: OpenLake) -> None:
+    context, stopping, published = open_lake(), Event(), list[list[int]]()
+    land(context, "BTCUSDT", 1, 60, NOON)
+
+    def publish(one: Context) -> None:
+        published.append(ids(one))
+        # two more looks, which find nothing new
+        Timer(3, stopping.set).start()
+
+    passes = keep_fresh(context, stopping, 0.1, publish)
+
+    assert passes > 1
+    assert published == [list(range(1, 61))]
+
+
 def test_a_minute_that_goes_on_comes_to_gold_when_it_has_ended(open_lake: OpenLake) -> None:
     context = at(open_lake(), NOON + timedelta(seconds=95))
     land(context, "BTCUSDT", 1, 90, NOON)

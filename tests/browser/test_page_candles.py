@@ -6,12 +6,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.candle_server import DAY, HOUR, CandleServer, Row, milliseconds
+from tests.browser.candle_server import HOUR, CandleServer, Row, milliseconds
 from tests.browser.devtools import SHIFT, Tab
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PAINTED = "performance.getEntriesByName('candles-painted').length"
 CANDLES = "Number(document.querySelector('#chart').dataset.candles)"
+ON_SCREEN = "document.querySelector('#on-screen').textContent"
 LAST_DAY = "?exchange=binance&kind=spot&instrument=BTCUSDT&interval=1h&start=2024-01-01"
 #: Whether canvas pixels of the chart have a colour that is neither paper nor grey.
 INK = """(() => {
@@ -96,9 +97,9 @@ def test_arrow_keys_go_candle_by_candle_and_are_told(page: Tab, server: CandleSe
     assert page.text("#legend-time") == "2024-01-01 22:00 UTC"
     page.press("ArrowLeft", modifiers=SHIFT)
     assert page.text("#legend-time") == "2024-01-01 12:00 UTC"
-    assert page.text("#legend-open") == "42785.3"
+    assert page.text("#legend-open") == "42690.21"
     page.wait(
-        "document.querySelector('#spoken').textContent.startsWith('2024-01-01 12:00: open 42785')"
+        "document.querySelector('#spoken').textContent.startsWith('2024-01-01 12:00: open 42690')"
     )
     page.press("Home")
     assert page.text("#legend-time") == "2024-01-01 00:00 UTC"
@@ -165,17 +166,13 @@ def test_a_range_button_and_the_dates_choose_what_is_on_screen(
 ) -> None:
     opened(page, server)
     page.click("#ranges button[data-days='7']")
-    page.wait("document.querySelector('#on-screen').textContent.startsWith('2023-12-2')")
-    assert milliseconds("2023-12-25 23:01:00") == milliseconds("2024-01-01 23:01:00") - 7 * DAY
+    page.wait(f"{ON_SCREEN}.startsWith('2023-12-2')")
 
     page.evaluate("document.querySelector('#from').value = '2020-03-12'")
     page.evaluate("document.querySelector('#to').value = '2020-03-13'")
     page.click("#dates button")
 
-    page.wait(
-        "document.querySelector('#on-screen').textContent"
-        " === '2020-03-12 00:00 to 2020-03-14 00:00 UTC'"
-    )
+    page.wait(f"{ON_SCREEN} === '2020-03-12 00:00 to 2020-03-14 00:00 UTC'")
     assert asked(page) | {"start": "2020-03-12", "end": "2020-03-14"} == asked(page)
     assert page.text("#live") == "not live: this range has ended"
 
@@ -204,12 +201,12 @@ def test_older_candles_load_at_the_left_edge(page: Tab, server: CandleServer) ->
     assert page.evaluate(CANDLES) == 1500
     page.evaluate("document.querySelector('#chart').focus()")
 
-    for _ in range(40):
+    for _ in range(100):
         page.press("PageUp")
-    page.wait("document.querySelector('#on-screen').textContent < '2023-10-2'")
+        page.evaluate("new Promise(requestAnimationFrame)")
+    page.wait(f"{CANDLES} > 1500 && {ON_SCREEN} && {ON_SCREEN} < '2023-10-2'")
 
-    cursors = [one for one in server.asked if "cursor=" in one]
-    assert len(cursors) >= 1
+    assert any("cursor=" in one for one in server.asked)
     page.press("Home")
     assert page.text("#legend-time") < "2023-10-30"
     assert page.text("#legend-close") != "\N{EN DASH}"
@@ -219,7 +216,7 @@ def test_a_link_shows_the_same_again(page: Tab, server: CandleServer) -> None:
     opened(page, server, LAST_DAY.replace("2024-01-01", "2021-05-19T06:00Z&end=2021-05-20"))
 
     shown = "2021-05-19 06:00 to 2021-05-20 00:00 UTC"
-    page.wait(f"document.querySelector('#on-screen').textContent === '{shown}'")
+    page.wait(f"{ON_SCREEN} === '{shown}'")
     assert asked(page)["start"] == "2021-05-19T06:00Z"
 
 

@@ -119,6 +119,7 @@ export class CandleChart {
   draw() {
     const bars = this.candles?.bars ?? [];
     this.times = placed(bars, this.candles?.length);
+    this.container.dataset.candles = String(bars.length);
     const drawn = this.times.map((time) => this.drawing(time, this.candles.at(time)));
     this.prices.setData(drawn.map(({ price }) => price));
     this.volumes.setData(drawn.map(({ volume }) => volume));
@@ -175,12 +176,12 @@ export class CandleChart {
       const found = this.times.findIndex((one) => one >= time);
       return found < 0 ? this.times.length : found;
     };
-    const right = until === null ? this.times.length + 2 : Math.max(place(until) - 0.5, 1);
-    const left = from === null ? right - Math.min(NEWEST, this.times.length) : place(from) - 0.5;
+    const right = until === null ? this.times.length + 1 : Math.max(place(until) - 1, 1);
+    const left = from === null ? right - Math.min(NEWEST, this.times.length) : place(from);
     this.chart.timeScale().setVisibleLogicalRange({ from: Math.min(left, right - 2), to: right });
   }
 
-  /** What is on screen: `from` and `until` in ms, and whether it touches either end; null before the first bar. */
+  /** What is on screen, by the middle of each bar: `from` and `until` in ms, and whether it touches either end. */
   view() {
     const range = this.chart.timeScale().getVisibleLogicalRange();
     const last = this.times.length - 1;
@@ -189,10 +190,10 @@ export class CandleChart {
     }
     const clamped = (place) => Math.min(Math.max(place, 0), last);
     return {
-      from: this.times[clamped(Math.ceil(range.from))],
-      until: this.times[clamped(Math.floor(range.to))] + this.candles.length,
+      from: this.times[clamped(Math.ceil(range.from - 0.5))],
+      until: this.times[clamped(Math.floor(range.to + 0.5))] + this.candles.length,
       atStart: range.from < NEAR_START,
-      atEnd: range.to >= last,
+      atEnd: range.to + 0.5 >= last,
     };
   }
 

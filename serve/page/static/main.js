@@ -64,14 +64,24 @@ async function open(view, { step = true } = {}) {
 }
 
 async function load(view, step, signal) {
-  const series = view.instrument && view.interval ? null : await seriesOf(view, signal);
+  const series = isWhole(view) ? null : required(await seriesOf(view, signal), view);
   const whole = { ...view, ...named(series), interval: intervalOf(view, series) };
   const next = new Showing(whole, onTrouble);
   signal.addEventListener("abort", () => next.stop());
   showing = next;
   const [units] = await Promise.all([series ?? seriesOf(whole, next.asking.signal), next.load()]);
-  next.units = units;
+  next.units = required(units, whole);
   shown(next, step);
+}
+
+const isWhole = ({ exchange, kind, instrument, interval }) => exchange && kind && instrument && interval;
+
+function required(series, { exchange, kind, instrument }) {
+  if (series === null) {
+    const name = [exchange, kind, instrument].filter(Boolean).join(" ");
+    throw new ApiError(404, { message: `Nothing is published of ${name}.`, hint: "Search for another instrument." });
+  }
+  return series;
 }
 
 const named = (series) => series && { exchange: series.exchange, kind: series.kind, instrument: series.instrument };
@@ -85,7 +95,7 @@ function intervalOf(view, series) {
   return series.intervals.includes(aim) ? aim : series.intervals[0];
 }
 
-/** What the API says of an instrument; without a name, of the first one that has bars. */
+/** What the API says of an instrument, null where it has none; without a name, of the first one with bars. */
 async function seriesOf({ exchange, kind, instrument }, signal) {
   for (;;) {
     const answer = await insist("instruments", { q: instrument, exchange, kind, limit: 50 }, { signal, onTrouble });
@@ -96,7 +106,7 @@ async function seriesOf({ exchange, kind, instrument }, signal) {
       return found;
     }
     if (instrument) {
-      throw new ApiError(404, { message: `Nothing is published of ${[exchange, kind, instrument].filter(Boolean).join(" ")}.`, hint: "Search for another instrument." });
+      return null;
     }
     notice("empty", "Nothing is published yet.", "./spark-submit.sh publish brings the candles of a lake here; this page looks again by itself.");
     await pause(EMPTY_AGAIN, signal);
@@ -116,7 +126,6 @@ function shown(next, step) {
   byId("chart").setAttribute("aria-busy", "false");
   requestAnimationFrame(() => requestAnimationFrame(() => {
     performance.mark("candles-painted");
-    byId("chart").dataset.candles = String(candles.bars.length);
     afterwards(next);
   }));
 }

@@ -1,4 +1,4 @@
-"""How an answer is sent: in the format asked for, with its tag, small, and not twice for nothing."""
+"""How an answer is sent: in the format asked for, with its tag, small, never twice for nothing."""
 
 from __future__ import annotations
 

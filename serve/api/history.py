@@ -50,6 +50,7 @@ class Rowset(NamedTuple):
     next_cursor: str | None
 
 
+@router.get("/{exchange}", include_in_schema=False, response_model=None)
 @router.get(
     "/{exchange}/",
     summary="The whole history of a ticker",

@@ -4,7 +4,7 @@
 #   deploy/page/chart-library.sh fetch   fetch the version of SOURCE.toml anew with npm, check it, and put it in place
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../front-door.sh"
-folder="$here/serve/page/static/chart-library"
+folder="$here/serve/page/static/vendor"
 
 # pins: a line a file, `sha256 name place-in-the-package`; the first line is `package@version`.
 pins() {

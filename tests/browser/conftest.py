@@ -1,4 +1,4 @@
-"""The page in a real browser: one browser a module, a server and a tab a test."""
+"""The page in a real browser, on the real API: one browser a module, a server and a tab a test."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ import pytest
 from websockets.sync.client import ClientConnection
 
 from tests.browser.browser import install
-from tests.browser.candle_server import CandleServer, Row, recorded_hours, running
 from tests.browser.devtools import Tab, browser, tab
-
-
-@pytest.fixture(scope="session")
-def hours() -> list[Row]:
-    return recorded_hours()
+from tests.browser.recorded_market import RecordedMarket, recorded_bars
+from tests.serve_api.conftest import Running, running
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +21,21 @@ def chromium() -> Iterator[ClientConnection]:
 
 
 @pytest.fixture
-def server(hours: list[Row]) -> Iterator[CandleServer]:
-    """Recorded hours of BTCUSDT, and every 24th of them as days that were not recorded."""
-    with running(CandleServer(bars={"BTCUSDT": {"1h": hours, "1d": hours[::24]}})) as started:
+def market() -> RecordedMarket:
+    """Recorded hours of BTCUSDT, and what they make of 4 hours and of days."""
+    made = RecordedMarket()
+    made.put("BTCUSDT", recorded_bars())
+    return made
+
+
+@pytest.fixture
+def server(market: RecordedMarket) -> Iterator[Running]:
+    with running(market) as started:
         yield started
 
 
 @pytest.fixture
-def page(chromium: ClientConnection, server: CandleServer) -> Iterator[Tab]:
+def page(chromium: ClientConnection, server: Running) -> Iterator[Tab]:
     """A tab that must not have complained, nor asked another origin, when the test ends."""
     with tab(chromium) as opened:
         yield opened

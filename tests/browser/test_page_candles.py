@@ -6,8 +6,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.candle_server import HOUR, CandleServer, Row, milliseconds
 from tests.browser.devtools import SHIFT, Tab
+from tests.browser.recorded_market import (
+    HOUR,
+    NEWEST,
+    RecordedMarket,
+    milliseconds,
+    recorded_hours,
+)
+from tests.serve_api.conftest import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PAINTED = "performance.getEntriesByName('candles-painted').length"
@@ -29,8 +36,8 @@ INK = """(() => {
 })()"""
 
 
-def opened(page: Tab, server: CandleServer, query: str = LAST_DAY) -> Tab:
-    page.go(server.url + query)
+def opened(page: Tab, server: Running, query: str = LAST_DAY) -> Tab:
+    page.go(f"{server.url}/{query}")
     page.wait(PAINTED)
     return page
 
@@ -41,10 +48,8 @@ def asked(page: Tab) -> dict[str, str]:
     return {name: words[0] for name, words in parse_qs(query).items()}
 
 
-def test_5000_candles_are_usable_in_under_a_second(
-    page: Tab, server: CandleServer, hours: list[Row]
-) -> None:
-    first = hours[-5000]["time"]
+def test_5000_candles_are_usable_in_under_a_second(page: Tab, server: Running) -> None:
+    first = recorded_hours()[-5000].bar_start
     times = []
     for _ in range(3):
         opened(page, server, LAST_DAY.replace("2024-01-01", str(first)))
@@ -60,7 +65,7 @@ def test_5000_candles_are_usable_in_under_a_second(
           await new Promise(requestAnimationFrame);
           return performance.now() - begun;
         })()""")
-        assert page.evaluate(CANDLES) == 5000
+        assert page.evaluate(CANDLES) >= 5000
         assert page.evaluate(INK) > 2000
         times.append(painted + answered)
         page.go("about:blank")
@@ -68,8 +73,8 @@ def test_5000_candles_are_usable_in_under_a_second(
     assert min(times) < 1000, times
 
 
-def test_an_empty_chart_has_no_ink(page: Tab, server: CandleServer) -> None:
-    server.bars = {"BTCUSDT": {"1h": []}}
+def test_an_empty_chart_has_no_ink(page: Tab, server: Running, market: RecordedMarket) -> None:
+    market.put("BTCUSDT", {"1h": []})
     opened(page, server)
 
     assert page.evaluate(INK) == 0
@@ -77,19 +82,20 @@ def test_an_empty_chart_has_no_ink(page: Tab, server: CandleServer) -> None:
 
 
 def test_the_legend_says_the_newest_bar_in_the_exact_text_of_the_api(
-    page: Tab, server: CandleServer
+    page: Tab, server: Running, market: RecordedMarket
 ) -> None:
-    server.bars["BTCUSDT"]["1h"][-1] |= {"close": "44179.5500000001", "volume": "0.000000010"}
+    exact = recorded_hours()[-1]._replace(close="44179.5500000001", volume="0.00000001")
+    market.put("BTCUSDT", {"1h": [*recorded_hours()[:-1], exact]})
     opened(page, server)
 
     assert page.text("#legend-time") == "2024-01-01 23:00 UTC"
     assert page.text("#legend-close") == "44179.5500000001"
-    assert page.text("#legend-volume") == "0.000000010"
+    assert page.text("#legend-volume") == "0.00000001"
     assert page.text("#legend-change") == "+649.6100000001"
     assert page.text("#legend-state") == "complete"
 
 
-def test_arrow_keys_go_candle_by_candle_and_are_told(page: Tab, server: CandleServer) -> None:
+def test_arrow_keys_go_candle_by_candle_and_are_told(page: Tab, server: Running) -> None:
     opened(page, server)
     page.evaluate("document.querySelector('#chart').focus()")
 
@@ -107,7 +113,7 @@ def test_arrow_keys_go_candle_by_candle_and_are_told(page: Tab, server: CandleSe
     assert page.text("#legend-time") == "2024-01-01 23:00 UTC"
 
 
-def test_the_mouse_points_too(page: Tab, server: CandleServer) -> None:
+def test_the_mouse_points_too(page: Tab, server: Running) -> None:
     opened(page, server)
     box = page.evaluate("document.querySelector('#chart').getBoundingClientRect().toJSON()")
 
@@ -116,9 +122,9 @@ def test_the_mouse_points_too(page: Tab, server: CandleServer) -> None:
     page.wait("document.querySelector('#legend-time').textContent === '2024-01-01 00:00 UTC'")
 
 
-def test_search_by_keyboard_alone(page: Tab, server: CandleServer, hours: list[Row]) -> None:
-    server.bars["ETHUSDT"] = {"1h": hours[-48:]}
-    server.bars["ETHBTC"] = {"1h": hours[-24:]}
+def test_search_by_keyboard_alone(page: Tab, server: Running, market: RecordedMarket) -> None:
+    market.put("ETHUSDT", {"1h": recorded_hours()[-48:]})
+    market.put("ETHBTC", {"1h": recorded_hours()[-24:]})
     opened(page, server)
 
     page.press("/")
@@ -127,17 +133,17 @@ def test_search_by_keyboard_alone(page: Tab, server: CandleServer, hours: list[R
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
     page.press("ArrowDown")
     active = page.evaluate("document.activeElement.getAttribute('aria-activedescendant')")
-    assert page.text(f"#{active} b") == "ETHBTC"
+    assert page.text(f"#{active} b") == "ETHUSDT"
     page.press("Enter")
 
-    page.wait("document.querySelector('#title').textContent === 'ETHBTC 1h'")
-    page.wait(f"{CANDLES} === 24")
-    assert asked(page)["instrument"] == "ETHBTC"
+    page.wait("document.querySelector('#title').textContent === 'ETHUSDT 1h'")
+    page.wait(f"{CANDLES} === 48")
+    assert asked(page)["instrument"] == "ETHUSDT"
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "false"
 
 
 def test_a_search_that_finds_nothing_says_so_and_escape_restores(
-    page: Tab, server: CandleServer
+    page: Tab, server: Running
 ) -> None:
     opened(page, server)
     page.press("/")
@@ -149,21 +155,19 @@ def test_a_search_that_finds_nothing_says_so_and_escape_restores(
 
 
 def test_the_interval_is_changed_by_arrow_keys_and_back_undoes_it(
-    page: Tab, server: CandleServer
+    page: Tab, server: Running
 ) -> None:
     opened(page, server)
     page.evaluate("document.querySelector('#intervals input:checked').focus()")
     page.press("ArrowRight")
 
-    page.wait("document.querySelector('#title').textContent === 'BTCUSDT 1d'")
-    assert asked(page)["interval"] == "1d"
+    page.wait("document.querySelector('#title').textContent === 'BTCUSDT 4h'")
+    assert asked(page)["interval"] == "4h"
     page.evaluate("history.back()")
     page.wait("document.querySelector('#title').textContent === 'BTCUSDT 1h'")
 
 
-def test_a_range_button_and_the_dates_choose_what_is_on_screen(
-    page: Tab, server: CandleServer
-) -> None:
+def test_a_range_button_and_the_dates_choose_what_is_on_screen(page: Tab, server: Running) -> None:
     opened(page, server)
     page.click("#ranges button[data-days='7']")
     page.wait(f"{ON_SCREEN}.startsWith('2023-12-2')")
@@ -177,7 +181,7 @@ def test_a_range_button_and_the_dates_choose_what_is_on_screen(
     assert page.text("#live") == "not live: this range has ended"
 
 
-def test_days_in_the_wrong_order_are_refused(page: Tab, server: CandleServer) -> None:
+def test_days_in_the_wrong_order_are_refused(page: Tab, server: Running) -> None:
     opened(page, server)
     page.evaluate("document.querySelector('#from').value = '2020-03-12'")
     page.evaluate("document.querySelector('#to').value = '2020-03-11'")
@@ -188,15 +192,15 @@ def test_days_in_the_wrong_order_are_refused(page: Tab, server: CandleServer) ->
 
 
 def test_a_year_of_hours_is_shown_in_longer_candles_where_they_would_be_too_many(
-    page: Tab, server: CandleServer
+    page: Tab, server: Running
 ) -> None:
     opened(page, server)
     page.click("#ranges button[data-days='365']")
 
-    page.wait("document.querySelector('#title').textContent === 'BTCUSDT 1d'")
+    page.wait("document.querySelector('#title').textContent === 'BTCUSDT 4h'")
 
 
-def test_older_candles_load_at_the_left_edge(page: Tab, server: CandleServer) -> None:
+def test_older_candles_load_at_the_left_edge(page: Tab, server: Running) -> None:
     opened(page, server, LAST_DAY.partition("&start")[0])
     assert page.evaluate(CANDLES) == 1500
     page.evaluate("document.querySelector('#chart').focus()")
@@ -206,13 +210,13 @@ def test_older_candles_load_at_the_left_edge(page: Tab, server: CandleServer) ->
         page.evaluate("new Promise(requestAnimationFrame)")
     page.wait(f"{CANDLES} > 1500 && {ON_SCREEN} && {ON_SCREEN} < '2023-10-2'")
 
-    assert any("cursor=" in one for one in server.asked)
+    assert any("cursor=" in one for one in page.requests)
     page.press("Home")
     assert page.text("#legend-time") < "2023-10-30"
     assert page.text("#legend-close") != "\N{EN DASH}"
 
 
-def test_a_link_shows_the_same_again(page: Tab, server: CandleServer) -> None:
+def test_a_link_shows_the_same_again(page: Tab, server: Running) -> None:
     opened(page, server, LAST_DAY.replace("2024-01-01", "2021-05-19T06:00Z&end=2021-05-20"))
 
     shown = "2021-05-19 06:00 to 2021-05-20 00:00 UTC"
@@ -220,13 +224,13 @@ def test_a_link_shows_the_same_again(page: Tab, server: CandleServer) -> None:
     assert asked(page)["start"] == "2021-05-19T06:00Z"
 
 
-def test_an_address_with_a_bad_time_is_shown_and_told(page: Tab, server: CandleServer) -> None:
+def test_an_address_with_a_bad_time_is_shown_and_told(page: Tab, server: Running) -> None:
     opened(page, server, LAST_DAY.replace("2024-01-01", "yesterday"))
 
     page.wait("document.querySelector('#notice').textContent.includes('start=yesterday')")
 
 
-def test_the_table_holds_the_candles_on_screen(page: Tab, server: CandleServer) -> None:
+def test_the_table_holds_the_candles_on_screen(page: Tab, server: Running) -> None:
     opened(page, server)
     page.wait("document.querySelector('#table-count').textContent === '24'")
     assert page.evaluate("document.querySelectorAll('#table-body tr').length") == 0
@@ -244,11 +248,11 @@ def test_the_table_holds_the_candles_on_screen(page: Tab, server: CandleServer) 
     ]
 
 
-def test_the_files_are_of_what_is_on_screen(page: Tab, server: CandleServer) -> None:
+def test_the_files_are_of_what_is_on_screen(page: Tab, server: Running) -> None:
     opened(page, server)
     page.wait("document.querySelector('#file-csv').href")
     query = parse_qs(urlsplit(page.evaluate("document.querySelector('#file-csv').href")).query)
 
     assert query["format"] == ["csv"]
     assert int(query["start"][0]) == milliseconds("2024-01-01")
-    assert int(query["end"][0]) == milliseconds("2024-01-01 23:00:00") + HOUR
+    assert int(query["end"][0]) == NEWEST + HOUR

@@ -8,87 +8,91 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from websockets.sync.client import ClientConnection
 
-from serve.page import STATIC
-from tests.browser.candle_server import CandleServer, Row, error, running
-from tests.browser.devtools import Tab
+from serve.api.keys import new_key
+from serve.records import Publication
+from tests.browser.devtools import Tab, tab
+from tests.browser.recorded_market import RecordedMarket, recorded_bars, recorded_hours
 from tests.browser.test_page_candles import CANDLES, LAST_DAY, opened
+from tests.serve_api.conftest import Running, running
 
 ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "serve" / "page" / "static"
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 NOTICE = "document.querySelector('#notice').textContent"
 
 
 @pytest.mark.slow
-def test_nothing_published_is_told_and_looked_for_again(
-    page: Tab, server: CandleServer, hours: list[Row]
-) -> None:
-    server.bars = {}
-    page.go(server.url)
-    page.wait(f"{NOTICE}.startsWith('Nothing is published yet.')")
-    assert "./spark-submit.sh publish" in page.text("#notice")
+def test_nothing_published_is_told_and_looked_for_again(chromium: ClientConnection) -> None:
+    empty = RecordedMarket(newest=Publication(0, 0))
+    with running(empty) as server, tab(chromium) as page:
+        page.go(server.url)
+        page.wait(f"{NOTICE}.startsWith('Nothing is published yet.')")
+        assert "./spark-submit.sh publish" in page.text("#notice")
 
-    server.bars = {"BTCUSDT": {"1h": hours[-24:]}}
-    page.wait(f"{CANDLES} === 24")
-
-
-@pytest.mark.slow
-def test_an_unknown_instrument_is_told_with_the_hint_of_the_api(
-    page: Tab, server: CandleServer
-) -> None:
-    page.go(server.url + LAST_DAY.replace("BTCUSDT", "BTCUSD"))
-
-    page.wait(f"{NOTICE}.includes('No such instrument: BTCUSD.')")
-    assert "Near: BTCUSDT." in page.text("#notice")
+        empty.put("BTCUSDT", recorded_bars())
+        page.wait(f"{CANDLES} > 24")
 
 
 @pytest.mark.slow
-def test_a_database_that_is_gone_is_asked_again(page: Tab, server: CandleServer) -> None:
-    gone = error("database_gone", "The database does not answer.")["error"]
-    server.faults = {"ohlcv": (503, gone), "instruments": (503, gone)}
-    page.go(server.url + LAST_DAY)
-    page.wait(f"{NOTICE}.startsWith('The database does not answer. Trying again in')")
+def test_an_unknown_instrument_is_told_with_the_hint_of_the_api(page: Tab, server: Running) -> None:
+    page.go(f"{server.url}/{LAST_DAY.replace('BTCUSDT', 'BTCUSD')}")
 
-    server.faults = {}
+    page.wait(f"{NOTICE}.includes('BTCUSD')")
+    assert "BTCUSDT" in page.text("#notice .hint")
+
+
+@pytest.mark.slow
+def test_a_database_that_is_gone_is_asked_again(
+    page: Tab, server: Running, market: RecordedMarket
+) -> None:
+    market.is_gone = True
+    page.go(f"{server.url}/{LAST_DAY}")
+    page.wait(f"{NOTICE}.includes('Trying again in 2 s.')")
+    assert page.text("#notice p").startswith("the database of the tests is gone")
+
+    market.is_gone = False
     page.wait(f"{CANDLES} > 24")
     assert page.evaluate("document.querySelector('#notice').hidden") is True
 
 
 @pytest.mark.slow
-def test_a_server_that_went_away_is_told_and_found_again(
-    page: Tab, hours: list[Row], server: CandleServer
-) -> None:
-    held = {"BTCUSDT": {"1h": hours[-24:]}}
-    with running(CandleServer(bars=held)) as first:
-        port = int(first.url.split(":")[2].strip("/"))
-        opened(page, first)
-        page.wait("document.querySelector('#live').dataset.state === 'live'")
-    page.wait("document.querySelector('#live').dataset.state !== 'live'")
-    assert page.text("#title") == "BTCUSDT 1h"
+def test_a_connection_that_is_lost_is_told_and_found_again(page: Tab, server: Running) -> None:
+    lost = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    opened(page, server)
+    page.wait("document.querySelector('#live').dataset.state === 'live'")
+    page.call("Network.emulateNetworkConditions", **lost)
+    page.click("#intervals label:nth-of-type(5)")
+    page.wait(f"{NOTICE}.startsWith('The API does not answer. Trying again in')")
 
-    with running(CandleServer(bars=held), port):
-        page.wait("['live', 'polling'].includes(document.querySelector('#live').dataset.state)")
-    page.requests = [one for one in page.requests if not one.startswith(first.url)]
+    page.call("Network.emulateNetworkConditions", **{**lost, "offline": False})
+    page.wait("document.querySelector('#title').textContent === 'BTCUSDT 4h'")
+    page.wait("document.querySelector('#notice').hidden")
 
 
 @pytest.mark.slow
-def test_a_key_is_asked_for_and_used(page: Tab, server: CandleServer) -> None:
-    server.key = "the right one"
-    page.go(server.url + LAST_DAY)
-    page.wait("document.querySelector('#key') !== null")
-    page.evaluate("document.querySelector('#key').focus()")
-    page.type("the right one")
-    page.press("Enter")
+def test_a_key_is_asked_for_and_used(
+    chromium: ClientConnection, market: RecordedMarket, tmp_path: Path
+) -> None:
+    key = new_key(tmp_path / "keys", "page")
+    with running(market, keys_file=str(tmp_path / "keys")) as server, tab(chromium) as page:
+        page.go(f"{server.url}/{LAST_DAY}")
+        page.wait("document.querySelector('#key') !== null")
+        page.evaluate("document.querySelector('#key').focus()")
+        page.type(key)
+        page.press("Enter")
 
-    page.wait(f"{CANDLES} > 24")
-    assert "the%20right" not in page.evaluate("location.href")
+        page.wait(f"{CANDLES} > 24")
+        assert not [one for one in page.requests if key in one]
+        page.wait("document.querySelector('#live').dataset.state === 'polling'")
 
 
 @pytest.mark.slow
 def test_a_hostile_name_stays_text_everywhere(
-    page: Tab, server: CandleServer, hours: list[Row]
+    page: Tab, server: Running, market: RecordedMarket
 ) -> None:
-    server.bars[HOSTILE] = {"1h": hours[-24:]}
+    market.put(HOSTILE, {"1h": recorded_hours()[-24:]})
     opened(page, server)
     page.press("/")
     page.type("<img")
@@ -107,7 +111,7 @@ def test_a_hostile_name_stays_text_everywhere(
 
 @pytest.mark.slow
 def test_the_policy_that_comes_with_the_page_stops_inline_scripts(
-    page: Tab, server: CandleServer
+    page: Tab, server: Running
 ) -> None:
     opened(page, server)
     page.evaluate("""(() => {
@@ -124,11 +128,12 @@ def test_the_policy_that_comes_with_the_page_stops_inline_scripts(
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [380, 320])
 def test_a_telephone_shows_all_without_scrolling_sideways(
-    page: Tab, server: CandleServer, hours: list[Row], width: int
+    page: Tab, server: Running, market: RecordedMarket, width: int
 ) -> None:
-    server.bars[HOSTILE * 3] = {"1h": hours[-24:]}
+    long = HOSTILE * 2
+    market.put(long, {"1h": recorded_hours()[-24:]})
     page.size(width, 800)
-    for query in (LAST_DAY, LAST_DAY.replace("BTCUSDT", HOSTILE * 3)):
+    for query in (LAST_DAY, LAST_DAY.replace("BTCUSDT", long)):
         opened(page, server, query)
         page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
         page.wait("document.querySelectorAll('#table-body tr').length > 20")
@@ -139,7 +144,7 @@ def test_a_telephone_shows_all_without_scrolling_sideways(
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_is_light_or_dark_as_the_system_says(
-    page: Tab, server: CandleServer, tmp_path: Path, *, dark: bool
+    page: Tab, server: Running, tmp_path: Path, *, dark: bool
 ) -> None:
     page.size(1280, 800, dark=dark)
     opened(page, server)
@@ -152,7 +157,7 @@ def test_the_page_is_light_or_dark_as_the_system_says(
 
 
 @pytest.mark.slow
-def test_dark_can_be_chosen_and_stays(page: Tab, server: CandleServer, tmp_path: Path) -> None:
+def test_dark_can_be_chosen_and_stays(page: Tab, server: Running, tmp_path: Path) -> None:
     opened(page, server)
     page.evaluate("document.querySelector('#theme').focus()")
     page.type("D")
@@ -164,7 +169,7 @@ def test_dark_can_be_chosen_and_stays(page: Tab, server: CandleServer, tmp_path:
 
 
 @pytest.mark.slow
-def test_every_control_is_reached_by_tab_and_has_a_name(page: Tab, server: CandleServer) -> None:
+def test_every_control_is_reached_by_tab_and_has_a_name(page: Tab, server: Running) -> None:
     opened(page, server)
     page.wait("document.querySelectorAll('#calendar button').length > 0")
     page.wait("document.querySelector('#file-parquet').href")
@@ -195,6 +200,6 @@ def test_the_page_loads_every_module_at_once_and_holds_nothing_inline() -> None:
 
     assert set(re.findall(r'rel="modulepreload" href="([^"]+)"', page)) == modules
     assert re.findall(r"<script>|<style|\sstyle=|\son[a-z]+=", page) == []
-    for module in modules - {"chart-library/lightweight-charts.mjs"}:
+    for module in modules - {"vendor/lightweight-charts.mjs"}:
         text = (STATIC / module).read_text(encoding="utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)

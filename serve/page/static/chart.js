@@ -6,7 +6,7 @@ import {
   CrosshairMode,
   HistogramSeries,
   createChart,
-} from "./chart-library/lightweight-charts.mjs";
+} from "./vendor/lightweight-charts.mjs";
 import { stateOf } from "./candles.js";
 import { mostPlaces } from "./decimals.js";
 import { axisLabel, told } from "./times.js";

@@ -7,6 +7,8 @@ import { DAY, day, lengthOf, parsed } from "./times.js";
 /** More candles than these are not loaded at once: a longer range is shown in longer candles. */
 export const MOST_CANDLES = 5_000;
 const FILES = ["csv", "parquet"];
+/** The API gives no more rows at once. */
+const MOST_ROWS = 10_000;
 
 /** The interval itself, or the next longer one in which the range is not too many candles. */
 export function fitting(interval, intervals, range) {
@@ -67,7 +69,7 @@ export class Controls {
     byId("to").setCustomValidity("");
     FILES.forEach((format) => {
       const link = byId(`file-${format}`);
-      link.href = address("ohlcv", { ...series, start: from, end: until, filled: true, format });
+      link.href = address("ohlcv", { ...series, start: from, end: until, limit: MOST_ROWS, filled: true, format });
       link.removeAttribute("aria-disabled");
     });
   }

@@ -35,7 +35,11 @@ export class Live {
       this.catchUp();
     });
     this.source.addEventListener("bar", ({ data }) => this.hears.onBars([JSON.parse(data)]));
-    this.source.addEventListener("publication", () => this.hears.onPublication());
+    this.source.addEventListener("publication", ({ data }) => {
+      if (this.isNew(JSON.parse(data).publication)) {
+        this.catchUp();
+      }
+    });
     this.source.addEventListener("error", () => {
       failures += 1;
       if (this.source.readyState === EventSource.CLOSED || failures >= PATIENCE) {
@@ -58,16 +62,23 @@ export class Live {
     }
   }
 
+  /** Whether a publication is another than the last one; then what depends on it hears so. */
+  isNew(publication) {
+    const isOther = publication !== this.publication;
+    this.publication = publication;
+    if (isOther) {
+      this.hears.onPublication();
+    }
+    return isOther;
+  }
+
   /** Ask for the newest bar and all behind it; returns whether there was an answer. */
   async catchUp() {
     const parameters = { ...this.series, start: this.newest(), order: "asc", filled: true, limit: 1000 };
     try {
       const { bars, publication } = await ask("ohlcv", parameters, this.asking.signal);
       this.hears.onBars(bars);
-      if (this.publication !== null && this.publication !== publication) {
-        this.hears.onPublication();
-      }
-      this.publication = publication;
+      this.isNew(publication);
       return true;
     } catch (error) {
       if (error instanceof ApiError) {

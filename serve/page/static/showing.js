@@ -7,7 +7,9 @@ import { Live } from "./live.js";
 import { lengthOf } from "./times.js";
 
 const PAGE = 1_500;
-const COLUMNS = "open,high,low,close,volume,trade_count";
+/** A page may hold few bars or none, where the market was halted: so many are asked for at once. */
+const MOST_PAGES = 20;
+const COLUMNS = "time,open,high,low,close,volume,trade_count,is_complete,is_filled";
 
 export class Showing {
   /** @param {object} view exchange, kind, instrument, interval, start and end; @param onTrouble hears of pauses */
@@ -22,6 +24,7 @@ export class Showing {
     this.isWhole = false;
     this.isLoading = false;
     this.units = null;
+    this.publication = null;
   }
 
   get waiting() {
@@ -37,9 +40,13 @@ export class Showing {
   async load() {
     const { start, end } = this.view;
     const wanted = start === null ? PAGE : MOST_CANDLES;
+    const held = this.candles;
+    const reaches = () => (start === null ? held.first : held.bars.length >= wanted || held.first?.time <= start);
+    let pages = 0;
     do {
-      await this.older(wanted - this.candles.bars.length, end);
-    } while (!this.isWhole && this.candles.bars.length < wanted && (start === null || this.candles.first.time > start));
+      await this.older(wanted - held.bars.length, end);
+      pages += 1;
+    } while (!this.isWhole && !reaches() && pages < MOST_PAGES);
   }
 
   /** Load the page before the oldest bar; returns whether there was one. */
@@ -54,7 +61,8 @@ export class Showing {
       }, this.waiting);
       this.candles.put(answer.bars);
       this.cursor = answer.next_cursor;
-      this.isWhole = answer.next_cursor === null || answer.bars.length === 0;
+      this.isWhole = answer.next_cursor === null;
+      this.publication = answer.publication;
       return answer.bars.length > 0;
     } finally {
       this.isLoading = false;
@@ -64,5 +72,6 @@ export class Showing {
   /** Listen for new bars; a range that ends in the past has none. */
   listen(hears) {
     this.live = new Live(this.series, () => this.candles.last?.time ?? null, hears);
+    this.live.publication = this.publication;
   }
 }

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from lake.errors import ServeError
+from lake.errors import DatabaseGoneError, ServeError
 
 JSON = "application/json"
 #: After so many seconds a caller that was refused for now may ask again.
@@ -95,7 +95,9 @@ def refusal_of(error: ServeError) -> RefusedError:
     """Return what a caller is told of an error of the serving side."""
     if isinstance(error, RefusedError):
         return error
-    return unavailable("database_gone", error.what, "Ask again in a moment.")
+    if isinstance(error, DatabaseGoneError):
+        return unavailable("database_gone", error.what, "Ask again in a moment.")
+    return unavailable("database_ill", error.what, error.hint or "Ask again in a moment.")
 
 
 def install(app: FastAPI) -> None:

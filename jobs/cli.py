@@ -15,6 +15,7 @@ from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
 from jobs.incidents import command as incidents_command
 from jobs.options import Env, Sets
+from jobs.publishing import command as database_command
 from jobs.reconcile import reconcile
 from jobs.replaying import replay
 from jobs.serving import api_key, serve
@@ -43,6 +44,7 @@ app.add_typer(api_key, name="api-key")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(incidents_command.app, name="incidents")
+app.add_typer(database_command.app, name="database")
 
 
 @app.command()

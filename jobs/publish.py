@@ -16,7 +16,9 @@ import typer
 from jobs.application import run_job
 from jobs.context import Context, open_context, open_lake
 from jobs.options import Env, Exchange, Instruments, Kind, Sets, names_in, segments_of
-from jobs.publishing import bars, whole
+from jobs.publishing import bars, indexes, runs, whole
+from jobs.publishing import trades as trades_of_days
+from jobs.publishing.trades import Choice, choices_of
 from lake.clock import from_millis, to_iso, to_millis
 from lake.errors import UsageError
 from lake.setting_sections import BarInterval
@@ -30,6 +32,11 @@ Intervals = Annotated[
 Incomplete = Annotated[
     bool, typer.Option("--incomplete", help="Publish bars behind their complete-until mark too.")
 ]
+Trades = Annotated[
+    str | None,
+    typer.Option(help="Of which instruments trades are published too: exchange/kind/instrument."),
+]
+Days = Annotated[str | None, typer.Option(help="Of which UTC days: 2024-01-01, or first..last.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Outcome:
 
     number: int | None
     counts: dict[str, int]
-    waiting: Sequence[bars.Waiting]
+    waiting: Sequence[str]
 
 
 def publish(
@@ -47,6 +54,8 @@ def publish(
     kind: Kind = None,
     instruments: Instruments = None,
     intervals: Intervals = None,
+    trades: Trades = None,
+    days: Days = None,
     incomplete: Incomplete = False,
     env: Env = "replay",
     sets: Sets = None,
@@ -59,39 +68,48 @@ def publish(
     wanted = bars.Wanted(
         segments_of(exchange, kind, instruments), _intervals(intervals), incomplete
     )
+    choices = choices_of(trades, days)
     address_of(lake.settings)
     with open_context("publish", lake) as context:
-        outcome = run(context, wanted)
-    for one in outcome.waiting:
-        print(_wait_of(one), file=sys.stderr)
+        outcome = run(context, wanted, choices)
+    for line in outcome.waiting:
+        print(line, file=sys.stderr)
     print(_told(outcome))
 
 
-def run(context: Context, wanted: bars.Wanted) -> Outcome:
+def run(context: Context, wanted: bars.Wanted, choices: Sequence[Choice] = ()) -> Outcome:
     """Publish what is new.
 
     Raises:
         ServeError: another run publishes, or the database refuses.
         DatabaseGoneError: it can't be asked.
     """
-    return asyncio.run(_published(context, wanted))
+    return asyncio.run(_published(context, wanted, choices))
 
 
-async def _published(context: Context, wanted: bars.Wanted) -> Outcome:
+async def _published(context: Context, wanted: bars.Wanted, choices: Sequence[Choice]) -> Outcome:
     async with publishing(address_of(context.settings)) as publisher:
-        return await _filled(publisher, context, wanted)
+        return await _filled(publisher, context, wanted, choices)
 
 
-async def _filled(publisher: Publisher, context: Context, wanted: bars.Wanted) -> Outcome:
+async def _filled(
+    publisher: Publisher, context: Context, wanted: bars.Wanted, choices: Sequence[Choice]
+) -> Outcome:
     held = await versions_held(publisher)
     marks = bars.marks_of(context)
     published = await bars.publish(publisher, context, wanted, marks)
+    await runs.publish(publisher, context, published)
+    await indexes.publish(publisher, context, wanted, held)
     await whole.publish(publisher, context, held)
+    late = await trades_of_days.publish(
+        publisher, context, choices, is_incomplete=wanted.is_incomplete
+    )
+    waiting = [*map(_wait_of, published.waiting), *map(_day_of, late)]
     if not publisher.is_changed:
-        return Outcome(None, {}, published.waiting)
+        return Outcome(None, {}, waiting)
     await bars.conclude(publisher, published)
     number = await finish(publisher, context.run_id, to_millis(context.clock.now()))
-    return Outcome(number, publisher.counts, published.waiting)
+    return Outcome(number, publisher.counts, waiting)
 
 
 def _intervals(text: str | None) -> tuple[str, ...]:
@@ -110,6 +128,11 @@ def _wait_of(waiting: bars.Waiting) -> str:
     count = f"{waiting.bars} bar{'s' if waiting.bars != 1 else ''}"
     verb = "wait" if waiting.bars != 1 else "waits"
     return f"{'/'.join(waiting.listing)}: {count} {verb} for the complete-until mark, {mark}"
+
+
+def _day_of(choice: Choice) -> str:
+    where = "/".join(choice.listing)
+    return f"{where}: the trades of {choice.day} wait for the complete-until mark to pass the day"
 
 
 def _told(outcome: Outcome) -> str:

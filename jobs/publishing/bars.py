@@ -109,12 +109,16 @@ class Wanted:
 
 @dataclass(slots=True)
 class Published:
-    """What of the bars was published: the positions are written once all else is done."""
+    """What of the bars was published: the positions are written once all else is done.
+
+    `runs_of` names the versions of the lake that the runs follow from.
+    """
 
     version: int
     bounds: Sequence[Bound]
     marks: Mapping[Listing, int]
     waiting: Sequence[Waiting]
+    runs_of: str = ""
 
 
 def marks_of(context: Context) -> Mapping[Listing, int]:
@@ -160,7 +164,8 @@ async def conclude(publisher: Publisher, published: Published) -> None:
     publisher.versions[GOLD_OHLCV_REVISIONS.name] = published.version
     for bound in published.bounds:
         pair = (bound.series_id, MINUTES[bound.pair.interval])
-        await put_position(publisher, pair, Position(published.version, bound.until))
+        position = Position(published.version, bound.until, published.runs_of)
+        await put_position(publisher, pair, position)
     for name, series_id in {(bound.pair.name, bound.series_id) for bound in published.bounds}:
         mark = published.marks.get((name.exchange, name.kind, name.instrument))
         await tell_times(publisher, series_id, mark)
@@ -229,7 +234,7 @@ def _frame(context: Context, bounds: Sequence[Bound]) -> DataFrame:
         held = bound.held or Position(NEVER, NEVER)
         key = (name.exchange, name.kind, name.instrument_uid, interval)
         number = (bound.series_id, MINUTES[interval], bound.held is None)
-        rows.append((*key, *number, *held, bound.until))
+        rows.append((*key, *number, held.version, held.bars_until, bound.until))
     return local_frame(context.spark, rows, BOUNDS)
 
 

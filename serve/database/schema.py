@@ -97,13 +97,14 @@ SERIES = Table(
     UniqueConstraint("series_type", "exchange", "kind", "instrument_uid", name="series_identity"),
 )
 #: Which bars of a series are held: every value that `gold.ohlcv_revisions` has up to a version,
-#: of bars that end by `bars_until`.
+#: of bars that end by `bars_until`; `runs_of` names the versions that its runs follow from.
 POSITIONS = _table(
     "positions",
     ("series_id", "bar_minutes"),
     _number("series_id"),
     _number("bar_minutes", SmallInteger),
     *_big("version", "bars_until"),
+    *_texts("runs_of"),
 )
 BARS = _table("bars", BAR, *_bar_columns())
 #: Values whose place a later revision has taken: with `bars`, all that was ever known.

@@ -16,10 +16,11 @@ PUT_SERIES = (
     " ON CONFLICT (series_type, exchange, kind, instrument_uid) DO NOTHING"
 )
 PUT_POSITION = (
-    "INSERT INTO positions (series_id, bar_minutes, version, bars_until)"
-    " VALUES (:series_id, :bar_minutes, :version, :bars_until)"
+    "INSERT INTO positions (series_id, bar_minutes, version, bars_until, runs_of)"
+    " VALUES (:series_id, :bar_minutes, :version, :bars_until, :runs_of)"
     " ON CONFLICT (series_id, bar_minutes)"
-    " DO UPDATE SET version = excluded.version, bars_until = excluded.bars_until"
+    " DO UPDATE SET version = excluded.version, bars_until = excluded.bars_until,"
+    " runs_of = excluded.runs_of"
 )
 TELL_UNITS = (
     "UPDATE series SET quantity_unit = :quantity_unit, base_unit = :base_unit,"
@@ -54,10 +55,11 @@ class Name(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Up to which version, and up to which end (ms), bars are held."""
+    """Up to which version, and up to which end (ms), bars are held; what their runs follow from."""
 
     version: int
     bars_until: int
+    runs_of: str = ""
 
 
 async def numbered(publisher: Publisher, names: Iterable[Name]) -> Mapping[Name, int]:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from serve.database.address import Address, in_memory
+from tests.jobs.conftest import empty_tables, open_lake  # noqa: F401 - fixtures
 from tests.serve_database.databases import new_database, start_postgres, stop_postgres
 
 

@@ -14,7 +14,7 @@ from serve.database.repository import SqlRepository, repository_at
 from serve.publishing import bars as bar_writer
 from serve.publishing.publisher import Publisher, finish, publishing
 from serve.publishing.series import Name, Position, numbered, put_position, tell_times
-from serve.records import Bar, Publication, Series
+from serve.records import Bar, Publication, RenderedBars
 from serve.repository import Between
 from tests.serve_database.databases import MIDNIGHT, MINUTE, bars_of, many_bars
 
@@ -96,11 +96,27 @@ def test_bars_come_out_as_they_went_in(any_address: Address) -> None:
         before=table,
     )
 
-    small = "0.00000001"
     first = Bar(
-        *(MIDNIGHT, MIDNIGHT + MINUTE, "42000.1", "42000.1", "0.0000000001", "42000.1"),
-        *(small, small, "12345678901234567890.123456789012345678", 3, small, small, small),
-        *(1, 2, "trades", True, False, (MIDNIGHT + 2 * MINUTE) * 1000, 0),
+        bar_start=MIDNIGHT,
+        bar_end=MIDNIGHT + MINUTE,
+        open="42000.1",
+        high="42000.1",
+        low="0.0000000001",
+        close="42000.1",
+        volume="0.00000001",
+        base_volume="0.00000001",
+        quote_volume="12345678901234567890.123456789012345678",
+        trade_count=3,
+        taker_buy_volume="0.00000001",
+        taker_buy_base_volume="0.00000001",
+        taker_buy_quote_volume="0.00000001",
+        first_trade_seq=1,
+        last_trade_seq=2,
+        built_from="trades",
+        is_complete=True,
+        is_filled=False,
+        knowledge_us=(MIDNIGHT + 2 * MINUTE) * 1000,
+        revision=0,
     )
     assert isinstance(bars, list)
     assert bars[0] == first
@@ -109,11 +125,9 @@ def test_bars_come_out_as_they_went_in(any_address: Address) -> None:
     assert bars[1].is_complete is False
     assert newest == bars[1:]
     assert close == first
-    assert series == [
-        Series(
-            *(1, *BTC, None, None, None, None, MIDNIGHT, MIDNIGHT + 2 * MINUTE, MIDNIGHT),
-        )
-    ]
+    units = (None, None, None, None)
+    first_and_last = (MIDNIGHT, MIDNIGHT + 2 * MINUTE)
+    assert series == [(1, *BTC, *units, *first_and_last, MIDNIGHT)]
 
 
 def rendered(bar: Bar) -> dict[str, object]:
@@ -137,9 +151,8 @@ def test_rendered_bars_are_the_bars(
 ) -> None:
     chunks = [many_bars(1, 0, 100), many_bars(1, 100, 83), many_bars(1, 190, 210)]
     filled(address, *chunks)
-    between = Between(
-        *(None if one is None else one * MINUTE for one in (start, end)), limit, newest_first
-    )
+    first, last = (None if one is None else one * MINUTE for one in (start, end))
+    between = Between(first, last, limit, newest_first)
 
     bars, found = answers(
         address,
@@ -148,7 +161,8 @@ def test_rendered_bars_are_the_bars(
     )
 
     assert isinstance(bars, list)
-    content, count, next_start = found  # type: ignore[misc]
+    assert isinstance(found, RenderedBars)
+    content, count, next_start = found
     assert json.loads(b"[" + content + b"]") == [rendered(bar) for bar in bars[:limit]]
     assert count == len(bars[:limit])
     assert next_start == (bars[limit].bar_start if len(bars) > limit else None)

@@ -98,7 +98,7 @@ TABLES: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "positions": (
         ("series_id", "bar_minutes"),
-        "series_id integer, bar_minutes smallint, version bigint, bars_until bigint",
+        "series_id integer, bar_minutes smallint, version bigint, bars_until bigint, runs_of text",
     ),
     "publications": (
         ("number",),

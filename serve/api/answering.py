@@ -45,7 +45,8 @@ class Made(NamedTuple):
         rows: their values.
         next_cursor: where the next page begins, None on the last.
         single: whether the answer is one row.
-        rendered: the rows as a JSON array, where the database has written it.
+        rendered: the rows as a JSON array, in place of them, where the database has written it.
+        row_count: how many rows are rendered.
     """
 
     head: Mapping[str, Any]
@@ -55,6 +56,7 @@ class Made(NamedTuple):
     next_cursor: str | None = None
     single: bool = False
     rendered: bytes | None = None
+    row_count: int = 0
 
 
 Make = Callable[[Publication, Format], Awaitable[Made]]
@@ -132,7 +134,7 @@ async def _kept(request: Request, made: Made, wanted: Format, *, zipped: bool) -
     if zipped and len(body) > WORTH_GZIP:
         headers["content-encoding"] = "gzip"
         body = await squeezed(body)
-    return Kept(body, headers, len(made.rows))
+    return Kept(body, headers, made.row_count or len(made.rows))
 
 
 def written(made: Made, wanted: Format) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from serve.api import cursors
+from serve.api.answering import Made
 from serve.api.errors import RefusedError, invalid, quoted
 from serve.api.filling import LENGTHS, Carried, filled, slots
 from serve.api.formats import Column, Kind
@@ -133,6 +134,42 @@ async def page(serving: Serving, wanted: BarsWanted) -> Page:
     return Page(kept, next_cursor([bar.bar_start for bar in bars], wanted))
 
 
+class RenderedPage(NamedTuple):
+    """Bars in the usual columns as a JSON array, how many, and where the next page begins."""
+
+    content: bytes
+    row_count: int
+    next_cursor: str | None
+
+
+async def rendered_page(serving: Serving, wanted: BarsWanted) -> RenderedPage | None:
+    """Return a page of current bars with prints as the database keeps it rendered, if it does."""
+    repository, identity = serving.repository, wanted.series.series_id
+    asked = repository.rendered_bars(identity, wanted.interval, bounded(wanted))
+    found = await within(asked, serving.options)
+    if found is None:
+        return None
+    more = None
+    if found.next_start is not None:
+        # going down, a cursor is the first time that is left out
+        place = found.next_start + 1 if wanted.newest_first else found.next_start
+        more = cursors.written("d" if wanted.newest_first else "a", place)
+    return RenderedPage(b"[" + found.content + b"]", found.count, more)
+
+
+def made_of(head: Mapping[str, Any], ready: RenderedPage) -> Made:
+    """Return what is answered with a rendered page."""
+    return Made(
+        head,
+        "bars",
+        USUAL.columns,
+        (),
+        ready.next_cursor,
+        rendered=ready.content,
+        row_count=ready.row_count,
+    )
+
+
 def bounded(wanted: BarsWanted) -> Between:
     """Return the range of a page: what its cursor leaves of the range asked for.
 
@@ -217,21 +254,6 @@ async def _carried(serving: Serving, wanted: BarsWanted, time: int) -> Carried |
     if any(run.state == "unknown" and run.from_time < time for run in runs):
         return None
     return Carried(bar.close, bar.is_complete)
-
-
-async def newest(serving: Serving, series: Series, interval: str) -> Bar:
-    """Return the newest bar.
-
-    Raises:
-        RefusedError: 404, the series has none.
-    """
-    between = Between(None, None, 1, newest_first=True)
-    bars = await within(
-        serving.repository.bars(series.series_id, interval, between), serving.options
-    )
-    if not bars:
-        raise nothing_yet(series)
-    return bars[0]
 
 
 def nothing_yet(series: Series) -> RefusedError:

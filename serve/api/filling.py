@@ -33,6 +33,7 @@ class Slot(NamedTuple):
     start: int
     bar: Bar | None
     state: RunState | None
+    built_from: str = "trades"
 
 
 def slots(
@@ -47,7 +48,11 @@ def slots(
         bounds: start and end in ms, None where open.
     """
     printed = (Slot(bar.bar_start, bar, None) for bar in bars)
-    empty = (Slot(time, None, run.state) for run in runs for time in _starts(run, length, bounds))
+    empty = (
+        Slot(time, None, run.state, run.built_from)
+        for run in runs
+        for time in _starts(run, length, bounds)
+    )
     return heapq.merge(printed, empty, key=lambda slot: slot.start)
 
 
@@ -109,7 +114,7 @@ def _empty(slot: Slot, carried: Carried | None, length: int) -> Bar:
         taker_buy_quote_volume="0",
         first_trade_seq=None,
         last_trade_seq=None,
-        built_from="trades",
+        built_from=slot.built_from,
         is_complete=bool(flat is not None and carried and carried.is_complete),
         is_filled=flat is not None,
         knowledge_us=None,

@@ -160,6 +160,10 @@ class _Answer:
         self._began = time.perf_counter()
         self._status = 0
         self._is_head = scope["method"] == "HEAD"
+        self._has_body = any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in scope["headers"]
+        )
 
     async def send(self, message: Message) -> None:
         """Pass a message on."""
@@ -168,6 +172,9 @@ class _Answer:
             headers = list(message.get("headers", ()))
             held = {name for name, _ in headers}
             headers += [one for one in _SECURITY if one[0] not in held]
+            if self._has_body:
+                # nothing here takes a body: what is left of it is not read
+                headers.append((b"connection", b"close"))
             await self._send({**message, "headers": headers})
         elif message["type"] != "http.response.body":
             await self._send(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -101,8 +101,7 @@ async def latest(
         series = await _series(serving, exchange, question)
         head = _head(series, publication)
         if series.series_type == "bars":
-            bar = await candles.newest(serving, series, MINUTES)
-            return Made(head, "bar", USUAL.columns, [USUAL.take(bar)], single=True)
+            return await _newest_bar(serving, series, head)
         between = Between(None, None, 1, newest_first=True)
         asked = serving.repository.index_prices(series.series_id, between)
         prices = await within(asked, serving.options)
@@ -111,6 +110,18 @@ async def latest(
         return Made(head, "price", PRICES, prices, single=True)
 
     return await answered(request, question.format, make)
+
+
+async def _newest_bar(serving: Serving, series: Series, head: Mapping[str, Any]) -> Made:
+    wanted = BarsWanted(series, MINUTES, None, None, 1, newest_first=True)
+    ready = await candles.rendered_page(serving, wanted)
+    made = None if ready is None else candles.made_of(head, ready)
+    if made is None:
+        found = await candles.page(serving, wanted)
+        made = Made(head, "bar", USUAL.columns, [USUAL.take(bar) for bar in found.bars])
+    if not made.row_count and not made.rows:
+        raise nothing_yet(series)
+    return made._replace(key="bar", single=True, next_cursor=None)
 
 
 async def _history(
@@ -124,13 +135,20 @@ async def _history(
         return await _streamed(request, exchange, question, span)
     limit = rows_of(question.limit, serving.options)
 
-    async def make(publication: Publication, _: Format) -> Made:
+    async def make(publication: Publication, wanted_format: Format) -> Made:
         series = await _series(serving, exchange, question)
-        found = await _page(serving, _wanted(series, question, span, limit))
-        names = [column.name for column in found.columns]
+        is_bars = series.series_type == "bars"
+        columns = USUAL.columns if is_bars else PRICES
+        names = [column.name for column in columns]
         head = {**_head(series, publication), "columns": names}
-        key = "bars" if series.series_type == "bars" else "prices"
-        return Made(head, key, found.columns, found.rows, found.next_cursor)
+        wanted = _wanted(series, question, span, limit)
+        if is_bars and wanted_format == "json":
+            ready = await candles.rendered_page(serving, wanted)
+            if ready is not None:
+                return candles.made_of(head, ready)
+        found = await _page(serving, wanted)
+        key = "bars" if is_bars else "prices"
+        return Made(head, key, columns, found.rows, found.next_cursor)
 
     return await answered(request, question.format, make)
 
@@ -193,23 +211,50 @@ async def _streamed(
         raise invalid("limit", "is for pages, and `stream` has none", hint="Leave one of them out.")
     series = await _series(serving, exchange, question)
     wanted = _wanted(series, question, span, STREAM_ROWS)
-    first = await _page(serving, wanted)
+    first = await _block(serving, wanted, wanted_format, is_first=True)
     body = _blocks(request, wanted, first, wanted_format)
     headers = {"cache-control": "no-store", "content-type": MEDIA[wanted_format]}
     return StreamingResponse(body, headers=headers)
 
 
+class Block(NamedTuple):
+    """A part of a stream."""
+
+    content: bytes
+    row_count: int
+    next_cursor: str | None
+
+
 async def _blocks(
-    request: Request, wanted: BarsWanted, first: Rowset, wanted_format: Format
+    request: Request, wanted: BarsWanted, first: Block, wanted_format: Format
 ) -> AsyncIterator[bytes]:
-    serving, found, sent = serving_of(request), first, 0
+    serving, block, sent = serving_of(request), first, 0
     while True:
-        if wanted_format == "csv":
-            yield comma_separated(found.columns, found.rows, header=not sent)
-        elif found.rows:
-            yield WRITERS[wanted_format](found.columns, found.rows)
-        sent += len(found.rows)
+        if block.content:
+            yield block.content
+        sent += block.row_count
         request.scope[ROWS] = sent
-        if found.next_cursor is None:
+        if block.next_cursor is None:
             return
-        found = await _page(serving, wanted._replace(cursor=found.next_cursor))
+        further = wanted._replace(cursor=block.next_cursor)
+        block = await _block(serving, further, wanted_format, is_first=False)
+
+
+async def _block(
+    serving: Serving, wanted: BarsWanted, wanted_format: Format, *, is_first: bool
+) -> Block:
+    if wanted_format == "ndjson" and wanted.series.series_type == "bars":
+        ready = await candles.rendered_page(serving, wanted)
+        if ready is not None:
+            return Block(as_lines(ready.content), ready.row_count, ready.next_cursor)
+    found = await _page(serving, wanted)
+    if wanted_format == "csv":
+        content = comma_separated(found.columns, found.rows, header=is_first)
+    else:
+        content = WRITERS[wanted_format](found.columns, found.rows)
+    return Block(content, len(found.rows), found.next_cursor)
+
+
+def as_lines(array: bytes) -> bytes:
+    """Return a JSON array of flat objects as lines; no text in bars holds a brace."""
+    return b"" if array == b"[]" else array[1:-1].replace(b"},{", b"}\n{") + b"\n"

@@ -13,7 +13,9 @@ from serve.api.bars import (
     BarsWanted,
     Shape,
     filled_page,
+    made_of,
     page,
+    rendered_page,
     require_bars,
 )
 from serve.api.formats import Format
@@ -41,7 +43,7 @@ async def ohlcv(request: Request, question: Annotated[OhlcvQuestion, Query()]) -
     limit = rows_of(question.limit, serving.options)
     shape = _shape(question)
 
-    async def make(publication: Publication, _: Format) -> Made:
+    async def make(publication: Publication, wanted_format: Format) -> Made:
         catalogue = await serving.catalogue()
         series = catalogue.find(
             question.exchange, question.instrument, kind=question.kind, uid=question.uid
@@ -57,8 +59,12 @@ async def ohlcv(request: Request, question: Annotated[OhlcvQuestion, Query()]) -
             cursor=question.cursor,
             as_of_us=question.as_of,
         )
-        found = await (filled_page if question.filled else page)(serving, wanted)
         head = _head(question, series, publication, shape)
+        if wanted_format == "json" and shape is USUAL and not question.filled:
+            ready = None if question.as_of is not None else await rendered_page(serving, wanted)
+            if ready is not None:
+                return made_of(head, ready)
+        found = await (filled_page if question.filled else page)(serving, wanted)
         rows = [shape.take(bar) for bar in found.bars]
         return Made(head, "bars", shape.columns, rows, found.next_cursor)
 

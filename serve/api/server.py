@@ -126,7 +126,7 @@ def application(service: Service) -> Application:
     return Entrance(build(service.open(), service.settings, service.intervals))
 
 
-def serve(service: Service, workers: int, said: Callable[[str], None]) -> None:
+def run(service: Service, workers: int, said: Callable[[str], None]) -> None:
     """Serve until SIGTERM or ^C; `said` is told the address once it is taken.
 
     Raises:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from serve.api.answering import ROWS, serving_of
@@ -94,10 +95,15 @@ async def config(request: Request) -> Response:
     )
 
 
-@router.get("/time", summary="The server's clock", response_model=None)
+@router.get(
+    "/time",
+    summary="The server's clock",
+    response_model=None,
+    response_class=PlainTextResponse,
+)
 async def server_time() -> Response:
     """UNIX seconds, as text."""
-    return Response(str(time.time_ns() // 1_000_000_000), media_type="text/plain")
+    return PlainTextResponse(str(time.time_ns() // 1_000_000_000))
 
 
 @router.get("/symbols", summary="One symbol", response_model=None, responses=REFUSED)

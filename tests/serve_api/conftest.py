@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -18,8 +20,12 @@ from lake.setting_sections import Serve
 from lake.settings import load_settings
 from serve.api.application import Api, build
 from serve.api.server import Entrance, configured, listening
+from serve.database.address import Address, in_memory
+from serve.database.repository import repository_at
+from tests.serve_api.filled import fill
 from tests.serve_api.listed import ListedRepository
 from tests.serve_api.market import INTERVALS, filled_repository
+from tests.serve_database.databases import new_database, start_postgres, stop_postgres
 
 
 def serve_settings(**changes: Any) -> Serve:
@@ -81,14 +87,64 @@ def running(repository: Any, static: Path | None = None, **changes: Any) -> Iter
     assert not thread.is_alive()
 
 
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Address]:
+    """The market in SQLite's memory: it is gone with its last connection, so one is kept."""
+    address = in_memory(uuid4().hex)
+    kept = sqlite3.connect(address.file, uri=True)
+    fill(address, filled_repository())
+    yield address
+    kept.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    """The market in a real PostgreSQL, started by the project's own script."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = start_postgres(folder)
+    try:
+        address = new_database(server)
+        fill(address, filled_repository())
+        yield address
+    finally:
+        stop_postgres(folder)
+
+
 @pytest.fixture
 def repository() -> ListedRepository:
+    """The market on lists, for tests that change it while it is served."""
     return filled_repository()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what only reads on every kind of database; what changes the market, on lists.
+
+    A module with `KINDS` runs on these.
+    """
+    if "kind" in metafunc.fixturenames:
+        every = getattr(metafunc.module, "KINDS", ("lists", "memory", "postgresql"))
+        kinds = ("lists",) if "repository" in metafunc.fixturenames else every
+        metafunc.parametrize("kind", kinds, scope="session")
+
+
+@pytest.fixture(scope="module")
+def reading(kind: str, request: pytest.FixtureRequest) -> Iterator[Running | None]:
+    """An API that a whole module reads from, on a database of this kind."""
+    if kind == "lists":
+        yield None
+        return
+    address = request.getfixturevalue("postgres" if kind == "postgresql" else "memory")
+    with running(repository_at(address, 4)) as started:
+        yield started
+
+
 @pytest.fixture
-def api(repository: ListedRepository) -> Iterator[Running]:
-    with running(repository) as started:
+def api(kind: str, reading: Running | None, request: pytest.FixtureRequest) -> Iterator[Running]:
+    """An API on the known market."""
+    if reading is not None:
+        yield reading
+        return
+    with running(request.getfixturevalue("repository")) as started:
         yield started
 
 

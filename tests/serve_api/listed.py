@@ -13,6 +13,7 @@ from serve.records import (
     IndexPrice,
     Listing,
     Publication,
+    RenderedBars,
     Run,
     Series,
     Stretch,
@@ -64,6 +65,14 @@ class ListedRepository:
         self._ask()
         rows = self.bars_held.get((series_id, interval), [])
         return cut(rows, [bar.bar_start for bar in rows], between)
+
+    async def rendered_bars(
+        self,
+        series_id: int,  # noqa: ARG002 - the Protocol's
+        interval: str,  # noqa: ARG002
+        between: Between,  # noqa: ARG002
+    ) -> RenderedBars | None:
+        return None
 
     async def bars_as_of(
         self, series_id: int, interval: str, between: Between, as_of_us: int

@@ -174,6 +174,7 @@ def filled_repository() -> ListedRepository:
     }
     first = minute_bar(0)._replace(close="1", revision=1)
     later = minute_bar(0)._replace(revision=2, knowledge_us=(BEGIN + DAY) * 1000)
+    minutes[0] = later
     repository.known = {(SPOT, "1m"): [first, later, *minutes[1:]]}
     repository.runs_held = {
         (SPOT, "1m"): [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from serve.api.server import Service, serve
+from serve.api.server import Service, run
 from tests.serve_api.conftest import serve_settings
 from tests.serve_api.market import INTERVALS, filled_repository
 
@@ -18,7 +18,7 @@ def main() -> None:
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
 
-    serve(service, int(sys.argv[2]), say)
+    run(service, int(sys.argv[2]), say)
 
 
 if __name__ == "__main__":

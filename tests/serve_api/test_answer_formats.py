@@ -20,7 +20,7 @@ from tests.serve_api.listed import ListedRepository
 from tests.serve_api.market import BEGIN, DAY, MINUTE, OFF_BOOK, minute_bar
 
 URL = "/api/v1/ohlcv"
-AROUND = {
+AROUND: dict[str, Any] = {
     "exchange": "binance",
     "kind": "spot",
     "instrument": "BTCUSDT",

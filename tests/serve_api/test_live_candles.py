@@ -151,7 +151,7 @@ def test_one_watcher_asks_for_all(api: Running, repository: ListedRepository) ->
             asked.append(1)
             return await bars(*words)
 
-        repository.bars = counted  # type: ignore[method-assign]
+        repository.bars = counted  # type: ignore[method-assign,assignment]
         publish(repository, MINUTES, number=2)
         assert mine.next()["data"] == yours.next()["data"]
 

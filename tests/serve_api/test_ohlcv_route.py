@@ -101,13 +101,14 @@ def test_a_label_is_the_end_where_it_is_asked_for(api: Running) -> None:
 
 
 def test_columns_are_those_asked_for_in_their_order(api: Running) -> None:
-    answer = api.json(URL, **BTCUSDT, limit=1, columns="revision, close,bar_end,knowledge_us")
+    columns = "revision, close,bar_end,knowledge_us"
+    answer = api.json(URL, **BTCUSDT, start=BEGIN + MINUTE, limit=1, columns=columns)
 
     assert list(answer["bars"][0].items()) == [
         ("revision", 1),
-        ("close", "42283.63"),
-        ("bar_end", BEGIN + MINUTE),
-        ("knowledge_us", (BEGIN + MINUTE + 5000) * 1000),
+        ("close", "42283.64"),
+        ("bar_end", BEGIN + 2 * MINUTE),
+        ("knowledge_us", (BEGIN + 2 * MINUTE + 5000) * 1000),
     ]
 
 

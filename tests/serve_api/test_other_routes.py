@@ -273,7 +273,7 @@ def test_a_fault_of_ours_is_told_without_a_word_of_it(
         raise KeyError("a secret of the inside")
 
     api = start(repository)
-    repository.series = broken  # type: ignore[method-assign,assignment]
+    repository.series = broken  # type: ignore[method-assign]
     api.api.app.state.serving._catalogue = None
 
     answer = api.get("/api/v1/instruments")

@@ -41,6 +41,24 @@ def test_an_unknown_instrument_is_told_with_the_hint_of_the_api(page: Tab, serve
 
     page.wait(f"{NOTICE}.includes('BTCUSD')")
     assert "BTCUSDT" in page.text("#notice .hint")
+    assert page.evaluate("document.querySelector('#controls').inert") is True
+
+
+@pytest.mark.slow
+def test_nothing_of_the_instrument_before_stays_where_another_is_unknown(
+    page: Tab, server: Running
+) -> None:
+    opened(page, server)
+    page.wait("document.querySelectorAll('#calendar button').length === 1")
+    page.evaluate("history.pushState(null, '', location.search.replace('BTCUSDT', 'BTCUSD'))")
+    page.evaluate("history.pushState(null, '', '?')")
+    page.evaluate("history.back()")
+    page.wait(f"{NOTICE}.includes('BTCUSD')")
+
+    assert page.text("#title") == "BTCUSD 1h"
+    assert page.evaluate(CANDLES) == 0
+    assert page.text("#legend-close") == "\N{EN DASH}"
+    assert page.evaluate("document.querySelectorAll('#calendar button').length") == 0
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 // The page: holds the parts together. One `showing` at a time is on screen.
 
 import { ApiError, insist, keepKey, pause } from "./api.js";
+import { Candles } from "./candles.js";
 import { CandleChart } from "./chart.js";
 import { clearCertificates, showCertificates } from "./certificates.js";
 import { Controls, MOST_CANDLES, fitting } from "./controls.js";
@@ -15,7 +16,9 @@ import { showTable } from "./table.js";
 import { DAY, addressed, lengthOf, told } from "./times.js";
 
 const EMPTY_AGAIN = 10_000;
+/** What is on screen or being loaded, and what was on screen last: null where that failed. */
 let showing = null;
+let last = null;
 let opening = null;
 const bad = [];
 
@@ -26,25 +29,25 @@ const chart = new CandleChart(byId("chart"), {
   onPoint: (time) => showLegend(showing?.candles, time, showing?.units),
   onView: () => viewChanged(),
 });
-const search = new Search((series) => open({ ...series, interval: showing?.series.interval ?? null, start: null, end: null }));
+const search = new Search((series) => open({ ...series, interval: last?.series.interval ?? null, start: null, end: null }));
 const coverage = new Coverage((from, until) => openRange(from, until));
 const controls = new Controls({
-  onInterval: (interval) => open({ ...showing.view, ...onScreen(), interval }),
+  onInterval: (interval) => open({ ...last.view, ...onScreen(), interval }),
   onRange: openRange,
 });
 
 /** Show a range in candles of the present interval, or of a longer one where those would be too many. */
 function openRange(start, end) {
-  const { interval } = showing.series;
-  const until = end ?? showing.units.last_time ?? Date.now();
-  const wanted = start === null ? interval : fitting(interval, showing.units.intervals, until - start);
-  open({ ...showing.view, interval: wanted, start, end });
+  const { series, units, view } = last;
+  const until = end ?? units.last_time ?? Date.now();
+  const wanted = start === null ? series.interval : fitting(series.interval, units.intervals, until - start);
+  open({ ...view, interval: wanted, start, end });
 }
 
 /** The range on screen as a view says it: an end that is the newest bar stays open. */
 function onScreen() {
   const view = chart.view();
-  return view === null ? { start: null, end: null } : { start: view.from, end: view.atEnd && showing.live ? null : view.until };
+  return view === null ? { start: null, end: null } : { start: view.from, end: view.atEnd && last.live ? null : view.until };
 }
 
 /** Put a view on screen; `step` makes a step for the back button. */
@@ -115,6 +118,8 @@ async function seriesOf({ exchange, kind, instrument }, signal) {
 
 function shown(next, step) {
   const { candles, view, units } = next;
+  last = next;
+  byId("controls").inert = false;
   quiet();
   title(next);
   chart.show(candles);
@@ -238,7 +243,11 @@ async function loadOlder(next) {
       quiet();
     }
   } catch (error) {
-    failed(error, next.view);
+    if (error instanceof ApiError) {
+      notice("trouble", `Older candles can't be had: ${error.message}`, error.hint);
+    } else if (error.name !== "AbortError") {
+      throw error;
+    }
   }
 }
 
@@ -263,7 +272,7 @@ function failed(error, view) {
     notice("trouble", "The page failed.", String(error.message));
     throw error;
   }
-  byId("chart").setAttribute("aria-busy", "false");
+  blank();
   if (error.status === 401 || error.status === 403) {
     askForKey(error.message, (key) => {
       keepKey(key);
@@ -275,6 +284,20 @@ function failed(error, view) {
   if (view.instrument) {
     title({ series: { ...view, interval: view.interval ?? "" } });
   }
+}
+
+/** Leave nothing of another instrument on screen. */
+function blank() {
+  last = null;
+  byId("controls").inert = true;
+  byId("chart").setAttribute("aria-busy", "false");
+  byId("on-screen").textContent = "";
+  chart.show(new Candles("1m", lengthOf("1m")));
+  showLegend(null, null, null);
+  showTable([], 0, null);
+  coverage.clear("");
+  clearCertificates("");
+  liveState("off", "");
 }
 
 const speak = settled(150, (time) => {

@@ -19,6 +19,7 @@ from jobs.options import Env, Sets
 from jobs.publishing import command as database_command
 from jobs.reconcile import reconcile
 from jobs.replaying import replay
+from jobs.serving import api_key, serve
 from jobs.sql import sql
 from jobs.status.command import status
 from jobs.watch.command import watch
@@ -39,7 +40,9 @@ app.command()(reconcile)
 app.command()(repair)
 app.command()(data_docs)
 app.command()(replay)
+app.command()(serve)
 app.add_typer(extract_command.app, name="extract")
+app.add_typer(api_key, name="api-key")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(incidents_command.app, name="incidents")

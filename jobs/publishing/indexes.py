@@ -12,15 +12,12 @@ from jobs.context import Context
 from jobs.publishing.bars import Wanted
 from lake.tables import SILVER_INDEX_PRICES
 from serve.database.rendering import exact_text
+from serve.publishing import index_prices
 from serve.publishing.publisher import Publisher
 from serve.publishing.series import Name, numbered, tell_index_times
 
 MINUTE_US = 60_000_000
 IDENTITY = ("exchange", "kind", "instrument", "instrument_uid")
-FORGET = (
-    "DELETE FROM index_prices WHERE EXISTS (SELECT 1 FROM minutes_in_hand AS t"
-    " WHERE t.series_id = index_prices.series_id AND t.minute = index_prices.minute)"
-)
 
 
 async def publish(
@@ -53,10 +50,12 @@ async def publish(
     names = {row[:4]: Name("index", *row[:4]) for row in minutes}
     numbers = await numbered(publisher, names.values())
     if feed is None:
-        await publisher.run("DELETE FROM index_prices")
+        await index_prices.forget_all(publisher)
     else:
         prices = prices.join(F.broadcast(touched), [*IDENTITY, "minute"], "left_semi")
-        await _forget(publisher, [(numbers[names[row[:4]]], row["minute_ms"]) for row in minutes])
+        await index_prices.forget(
+            publisher, [(numbers[names[row[:4]]], row["minute_ms"]) for row in minutes]
+        )
     rows = _table(nearest(prices), {name: numbers[names[name]] for name in names})
     await publisher.load("index_prices", rows)
     for number in numbers.values():
@@ -78,17 +77,6 @@ def nearest(prices: DataFrame) -> DataFrame:
         )
     )
     return prices.withColumn("place", place).where("place = 1").drop("place")
-
-
-async def _forget(publisher: Publisher, minutes: list[tuple[int, int]]) -> None:
-    await publisher.run(
-        "CREATE TEMP TABLE minutes_in_hand AS SELECT series_id, minute FROM index_prices"
-        " WHERE 1 = 0"
-    )
-    numbers, times = zip(*minutes, strict=True)
-    rows = pa.table([pa.array(numbers), pa.array(times)], names=["series_id", "minute"])
-    await publisher.load("minutes_in_hand", rows)
-    await publisher.run(FORGET)
 
 
 def _table(prices: DataFrame, numbers: Mapping[tuple[str, ...], int]) -> pa.Table:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
-from sqlalchemy import select
 
 from jobs.context import Context
 from jobs.options import names_in
@@ -20,9 +19,9 @@ from lake.storage import Slice
 from lake.tables import GOLD_OHLCV, SILVER_AGG_TRADES, SILVER_TRADES, Table
 from serve.database.intervals import DAY_MS
 from serve.database.rendering import exact_text
-from serve.database.schema import TRADE_DAYS
 from serve.publishing.publisher import Publisher
 from serve.publishing.series import Name, numbered, series_held
+from serve.publishing.trades import Held, days_held, put_day
 
 SILVER = {"trades": SILVER_TRADES, "agg_trades": SILVER_AGG_TRADES}
 TABLES = {table.name: table for table in SILVER.values()}
@@ -39,13 +38,6 @@ class Choice(NamedTuple):
 
     listing: Listing
     day: date
-
-
-class Held(NamedTuple):
-    """A day that is held: from which table, and up to which of its versions."""
-
-    version: int
-    table_name: str
 
 
 def choices_of(trades: str | None, days: str | None) -> tuple[Choice, ...]:
@@ -88,8 +80,8 @@ async def publish(
         UsageError: gold has no bar of a day that is chosen.
     """
     names = {number: name for name, number in (await series_held(publisher)).items()}
-    found = await publisher.connection.execute(select(TRADE_DAYS))
-    held = {(names[row.series_id], row.day): Held(row.version, row.table_name) for row in found}
+    days = await days_held(publisher)
+    held = {(names[series_id], day): one for (series_id, day), one in days.items()}
     waiting = []
     wanted: dict[tuple[Name, int], str] = {key: one.table_name for key, one in held.items()}
     marks = await _marks(publisher)
@@ -126,23 +118,9 @@ async def _put(
         if feed is not None and feed.where(within).isEmpty():
             return
     number = (await numbered(publisher, [name]))[name]
-    first, last = start * 1000, (start + DAY_MS) * 1000
-    await publisher.run(
-        "DELETE FROM trades WHERE series_id = :number AND trade_time_us >= :first"
-        " AND trade_time_us < :last",
-        number=number,
-        first=first,
-        last=last,
-    )
-    count = 0
-    for rows in _chunks(context.tables.read_version(table, version).where(within), number, table):
-        await publisher.load("trades", rows)
-        count += rows.num_rows
-    day = {"series_id": number, "day": start}
-    await publisher.run("DELETE FROM trade_days WHERE series_id = :series_id AND day = :day", **day)
-    told = {**day, "version": version, "trades": count, "table_name": table.name}
-    await publisher.add(TRADE_DAYS, [told])
-    publisher.changed("trades", count)
+    rows = context.tables.read_version(table, version).where(within)
+    chunks = _chunks(rows, number, table)
+    await put_day(publisher, (number, start), chunks, Held(version, table.name))
 
 
 def _within(name: Name, start: int) -> str:

@@ -109,7 +109,7 @@ POSITIONS = _table(
 BARS = _table("bars", BAR, *_bar_columns())
 #: Values whose place a later revision has taken: with `bars`, all that was ever known.
 SUPERSEDED_BARS = _table("superseded_bars", (*BAR, "revision"), *_bar_columns())
-#: The rows of `bars` as the API writes them, sixty bars' length a block, packed.
+#: The rows of `bars` as the API writes them, 48 bars' length a block, packed.
 BAR_BLOCKS = _table(
     "bar_blocks",
     ("series_id", "bar_minutes", "block"),

@@ -19,7 +19,7 @@ from serve.publishing.publisher import AS_IT_IS, Publisher
 COLUMNS = tuple(rendering.TYPES)
 LISTED = ", ".join(COLUMNS)
 BLOCK_COLUMNS = rendering.Block._fields
-#: Blocks that are rendered anew at once: as many times sixty bars are in hand.
+#: Blocks that are rendered anew at once: 96,000 bars are in hand.
 BLOCKS_AT_ONCE = 2_000
 _SAME_BAR = " AND ".join(f"b.{name} = i.{name}" for name in BAR)
 _BLOCK = f"bar_start / (bar_minutes * CAST({MINUTE_MS * BARS_A_BLOCK} AS bigint))"

@@ -11,6 +11,7 @@ from jobs.context import open_lake
 from jobs.coverage.command import coverage
 from jobs.coverage.repair import repair
 from jobs.data_docs import data_docs
+from jobs.ddl import ddl
 from jobs.exporting import export, list_data
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
@@ -39,6 +40,7 @@ app.command()(data_docs)
 app.command()(replay)
 app.command()(export)
 app.command()(list_data)
+app.command()(ddl)
 app.add_typer(extract_command.app, name="extract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")

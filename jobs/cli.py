@@ -12,6 +12,8 @@ from jobs.coverage.command import coverage
 from jobs.coverage.repair import repair
 from jobs.data_docs import data_docs
 from jobs.everything.command import up
+from jobs.ddl import ddl
+from jobs.exporting import export, list_data
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
 from jobs.incidents import command as incidents_command
@@ -41,6 +43,9 @@ app.command()(repair)
 app.command()(data_docs)
 app.command()(replay)
 app.command()(serve)
+app.command()(export)
+app.command()(list_data)
+app.command()(ddl)
 app.add_typer(extract_command.app, name="extract")
 app.add_typer(api_key, name="api-key")
 app.add_typer(quarantine.app, name="quarantine")

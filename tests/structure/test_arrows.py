@@ -173,7 +173,8 @@ WRITERS = {
     "write": {"lake.storage"},
     "writeTo": {"lake.storage"},
     "writeStream": {"lake.storage", "jobs.streams"},
-    "DeltaTable": {"lake.storage"},
+    # exports open tables by deltalake, without Spark, and only read
+    "DeltaTable": {"lake.storage", "serve.files.delta"},
     "saveAsTable": set(),
     "insertInto": set(),
 }

@@ -88,11 +88,15 @@ def test_only_programs_print(sources: Sources) -> None:
     assert loud == []
 
 
+#: The one edge at which decimals become floats: files of a program that knows nothing else.
+FLOAT_EDGE = "serve/files/exact.py"
+
+
 def test_no_number_ever_becomes_a_float(sources: Sources) -> None:
     floats = [
         f"{name}:{node.lineno}"
         for name, module in sources.items()
-        if not name.startswith("deploy")
+        if not name.startswith("deploy") and name != FLOAT_EDGE
         for node in ast.walk(module)
         if isinstance(node, ast.expr) and makes_float(node)
     ]

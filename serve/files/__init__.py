@@ -1,0 +1,1 @@
+"""Gold and silver as files that other programs open: CSV, JSON, Parquet, Feather, without Spark."""

@@ -1,0 +1,1 @@
+"""How rows and files look: our own way, and those of programs that many use."""

@@ -11,8 +11,8 @@ from jobs.context import open_lake
 from jobs.coverage.command import coverage
 from jobs.coverage.repair import repair
 from jobs.data_docs import data_docs
-from jobs.everything.command import up
 from jobs.ddl import ddl
+from jobs.everything.command import up
 from jobs.exporting import export, list_data
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan

@@ -18,7 +18,7 @@ DIGITS = st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-99, 99)
 EXACT = DIGITS.map(lambda digits: Decimal(digits).scaleb(-18, WIDE))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.none() | EXACT))
 def test_decimals_are_written_in_plain_notation(values: list[Decimal | None]) -> None:
     column = pa.array(values, pa.decimal128(38, 18))

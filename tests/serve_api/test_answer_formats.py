@@ -154,7 +154,7 @@ def test_a_publication_changes_the_tag_and_the_answer(
     api: Running, repository: ListedRepository
 ) -> None:
     first = api.get(URL, **AROUND)
-    api.api.app.state.serving.clock = lambda: 1e12
+    api.api.app.state.serving.seconds_now = lambda: 1e12
     repository.newest = Publication(2, BEGIN + 10 * DAY)
     held = {"if-none-match": first.headers["etag"]}
     dated = {"if-modified-since": first.headers["last-modified"]}
@@ -170,7 +170,7 @@ def test_the_same_question_is_answered_from_memory(
     api: Running, repository: ListedRepository
 ) -> None:
     first = api.get(URL, **AROUND)
-    api.api.app.state.serving.clock = lambda: 0
+    api.api.app.state.serving.seconds_now = lambda: 0
     asked = repository.asked
 
     assert api.get(URL, **AROUND).content == first.content

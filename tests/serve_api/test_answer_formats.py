@@ -191,14 +191,18 @@ def test_gzip_is_for_what_is_worth_it(api: Running) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/health", "/docs", "/openapi.json", "/metrics", URL])
-def test_head_has_the_headers_and_no_body(api: Running, path: str) -> None:
+def test_head_has_the_headers_and_no_body(
+    api: Running, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     asked = AROUND if path == URL else {}
 
     answer = api.client.head(path, params=asked or None)
+    api.client.get("/api/v1/health")
 
     assert answer.status_code == 200
     assert answer.content == b""
     assert int(answer.headers["content-length"]) > 50
+    assert caplog.text == ""
 
 
 def test_the_next_page_stands_in_headers_too(api: Running) -> None:

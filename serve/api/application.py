@@ -106,7 +106,8 @@ def _route(app: FastAPI, static: Path) -> None:
         # behind the fixed routes: an exchange may not hide one
         history.router,
     ):
-        app.include_router(router)
+        # as they are: FastAPI's way to include a router asks each of its routes twice
+        app.router.routes.extend(router.routes)
     app.add_api_route("/metrics", health.metrics, include_in_schema=False)
     app.include_router(pages.documentation(app))
     app.include_router(pages.static_files(static))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from serve.api import bars as candles
@@ -17,6 +17,8 @@ from serve.api.questions import (
     FilterQuestion,
     HistoryQuestion,
     TickerQuestion,
+    asked,
+    parameters,
     require_order,
     rows_of,
 )
@@ -55,15 +57,15 @@ class Rowset(NamedTuple):
     "/{exchange}/",
     summary="The whole history of a ticker",
     response_model=None,
+    openapi_extra=parameters(HistoryQuestion),
     responses=described(HistoryReply, errors=(404, 409)),
 )
-async def history(
-    request: Request, exchange: Exchange, question: Annotated[HistoryQuestion, Query()]
-) -> Response:
+async def history(request: Request, exchange: Exchange) -> Response:
     """Minute prices of an index, one-minute bars of an instrument: in pages, or streamed.
 
     With `stream=true` every row comes in one answer, as NDJSON (or CSV: `format=csv`).
     """
+    question = asked(request, HistoryQuestion)
     return await _history(request, exchange, question, (None, None))
 
 
@@ -71,12 +73,12 @@ async def history(
     "/{exchange}/filter",
     summary="The history of a ticker in a range of time",
     response_model=None,
+    openapi_extra=parameters(FilterQuestion),
     responses=described(HistoryReply, errors=(404, 409)),
 )
-async def history_between(
-    request: Request, exchange: Exchange, question: Annotated[FilterQuestion, Query()]
-) -> Response:
+async def history_between(request: Request, exchange: Exchange) -> Response:
     """As the whole history, of `[start_date, end_date)` alone; a bare end date is in, whole."""
+    question = asked(request, FilterQuestion)
     start, end = question.start_date, question.end_date
     if start is None and end is None:
         hint = "The whole history is at /api/v1/{exchange}/?ticker=…"
@@ -89,12 +91,12 @@ async def history_between(
     "/{exchange}/latest",
     summary="The newest minute of a ticker",
     response_model=None,
+    openapi_extra=parameters(TickerQuestion),
     responses=described(LatestReply, errors=(404, 409)),
 )
-async def latest(
-    request: Request, exchange: Exchange, question: Annotated[TickerQuestion, Query()]
-) -> Response:
+async def latest(request: Request, exchange: Exchange) -> Response:
     """The newest price of an index, the newest one-minute bar of an instrument."""
+    question = asked(request, TickerQuestion)
     serving = serving_of(request)
 
     async def make(publication: Publication, _: Format) -> Made:

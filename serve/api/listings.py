@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from serve.api import cursors
 from serve.api.answering import PREFIX, Made, answered, described, serving_of
 from serve.api.formats import Column, Format, Kind
-from serve.api.questions import InstrumentsQuestion, ListingsQuestion, rows_of
+from serve.api.questions import InstrumentsQuestion, ListingsQuestion, asked, parameters, rows_of
 from serve.api.replies import InstrumentsReply, ListingsReply
 from serve.api.serving import within
 from serve.records import Listing, Publication, Series
@@ -43,12 +43,12 @@ LISTINGS = tuple(Column(name, _LISTING_KINDS.get(name, "text")) for name in List
     "/instruments",
     summary="What is served",
     response_model=None,
+    openapi_extra=parameters(InstrumentsQuestion),
     responses=described(InstrumentsReply),
 )
-async def instruments(
-    request: Request, question: Annotated[InstrumentsQuestion, Query()]
-) -> Response:
+async def instruments(request: Request) -> Response:
     """Series by a part of their name: exact matches first, then beginnings; else all of them."""
+    question = asked(request, InstrumentsQuestion)
     serving = serving_of(request)
     limit = rows_of(question.limit, serving.options)
     first = cursors.read(question.cursor, "n") if question.cursor else 0
@@ -83,10 +83,12 @@ def _row(series: Series, intervals: Sequence[str]) -> Sequence[Any]:
     "/listings",
     summary="What listings were, and when",
     response_model=None,
+    openapi_extra=parameters(ListingsQuestion),
     responses=described(ListingsReply),
 )
-async def listings(request: Request, question: Annotated[ListingsQuestion, Query()]) -> Response:
+async def listings(request: Request) -> Response:
     """Units, contract, tick and lot sizes, strike and expiry, as valid from when to when."""
+    question = asked(request, ListingsQuestion)
     serving = serving_of(request)
 
     async def make(_: Publication, __: Format) -> Made:

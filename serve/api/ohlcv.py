@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from serve.api.answering import PREFIX, Made, answered, described, serving_of
 from serve.api.bars import (
@@ -19,7 +19,7 @@ from serve.api.bars import (
     require_bars,
 )
 from serve.api.formats import Format
-from serve.api.questions import OhlcvQuestion, require_order, rows_of
+from serve.api.questions import OhlcvQuestion, asked, parameters, require_order, rows_of
 from serve.api.replies import OhlcvReply
 from serve.records import Publication, Series
 
@@ -30,14 +30,16 @@ router = APIRouter(prefix=PREFIX, tags=["candles"])
     "/ohlcv",
     summary="Candles of an instrument",
     response_model=None,
+    openapi_extra=parameters(OhlcvQuestion),
     responses=described(OhlcvReply, errors=(404, 409)),
 )
-async def ohlcv(request: Request, question: Annotated[OhlcvQuestion, Query()]) -> Response:
+async def ohlcv(request: Request) -> Response:
     """Candles of one interval in `[start, end)`, sparse (bars with prints) or filled.
 
     Sparse pages have `limit` rows; a filled page has the slots of a window of that many bars,
     fewer where the market was halted. Ask on with `cursor` until `next_cursor` is null.
     """
+    question = asked(request, OhlcvQuestion)
     require_order(question.start, question.end, ("start", "end"))
     serving = serving_of(request)
     limit = rows_of(question.limit, serving.options)

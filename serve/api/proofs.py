@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from serve.api.answering import PREFIX, Made, answered, described, serving_of
 from serve.api.filling import LENGTHS, MINUTE
 from serve.api.formats import Column, Format, Kind
-from serve.api.questions import CertificatesQuestion, SeriesQuestion, require_order, rows_of
+from serve.api.questions import (
+    CertificatesQuestion,
+    SeriesQuestion,
+    asked,
+    parameters,
+    require_order,
+    rows_of,
+)
 from serve.api.replies import CertificatesReply, CoverageReply
 from serve.api.serving import Serving, within
 from serve.records import Certificate, Publication, Run, Series, Stretch
@@ -39,13 +46,15 @@ DAYS = (Column("day", "time"), Column("complete_bars", "integer"), Column("expec
     "/coverage",
     summary="What is held of an instrument",
     response_model=None,
+    openapi_extra=parameters(SeriesQuestion),
     responses=described(CoverageReply, errors=(404, 409)),
 )
-async def coverage(request: Request, question: Annotated[SeriesQuestion, Query()]) -> Response:
+async def coverage(request: Request) -> Response:
     """Each UTC day with its complete minutes, with prints or proved quiet, and each known hole.
 
     JSON has days and holes, every other format the days alone.
     """
+    question = asked(request, SeriesQuestion)
     serving = serving_of(request)
 
     async def make(_: Publication, __: Format) -> Made:
@@ -113,12 +122,12 @@ def _hole(stretch: Stretch) -> dict[str, Any]:
     "/reconciliation",
     summary="Certificates of an instrument",
     response_model=None,
+    openapi_extra=parameters(CertificatesQuestion),
     responses=described(CertificatesReply, errors=(404, 409)),
 )
-async def reconciliation(
-    request: Request, question: Annotated[CertificatesQuestion, Query()]
-) -> Response:
+async def reconciliation(request: Request) -> Response:
     """How our bars compare with the exchange's own, check by check, the newest first."""
+    question = asked(request, CertificatesQuestion)
     require_order(question.start, question.end, ("start", "end"))
     serving = serving_of(request)
     limit = rows_of(question.limit, serving.options)

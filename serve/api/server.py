@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import shutil
@@ -123,7 +124,11 @@ class Entrance:
 def application(service: Service) -> Application:
     """Make the application, in the process that runs it."""
     configure_logging()
-    return Entrance(build(service.open(), service.settings, service.intervals))
+    entrance = Entrance(build(service.open(), service.settings, service.intervals))
+    # what is here now stays: to look through it again and again costs some ms each time
+    gc.collect()
+    gc.freeze()
+    return entrance
 
 
 def run(service: Service, workers: int, said: Callable[[str], None]) -> None:

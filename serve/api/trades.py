@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from serve.api import cursors
 from serve.api.answering import PREFIX, Made, answered, described, serving_of
 from serve.api.formats import Column, Format
-from serve.api.questions import RangeQuestion, require_order, rows_of
+from serve.api.questions import RangeQuestion, asked, parameters, require_order, rows_of
 from serve.api.replies import TradesReply
 from serve.api.serving import within
 from serve.records import Publication, Trade
@@ -34,10 +34,12 @@ TRADES = (
     "/trades",
     summary="Trades of an instrument",
     response_model=None,
+    openapi_extra=parameters(RangeQuestion),
     responses=described(TradesReply, errors=(404, 409)),
 )
-async def trades(request: Request, question: Annotated[RangeQuestion, Query()]) -> Response:
+async def trades(request: Request) -> Response:
     """Prints in `[start, end)` in the exchange's own order; of days that were published alone."""
+    question = asked(request, RangeQuestion)
     require_order(question.start, question.end, ("start", "end"))
     serving = serving_of(request)
     limit = rows_of(question.limit, serving.options)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from serve.api.answering import ROWS, serving_of
 from serve.api.errors import JSON, ErrorAnswer, RefusedError, invalid, quoted
+from serve.api.questions import asked, parameters
 from serve.api.serving import Serving, within
 from serve.records import Bar, IndexPrice, Series
 from serve.repository import Between
@@ -175,10 +176,12 @@ async def search(
     "/history",
     summary="Bars of a symbol",
     response_model=None,
+    openapi_extra=parameters(HistoryQuestion),
     responses={200: {"model": HistoryReply}, **REFUSED},
 )
-async def history(request: Request, question: Annotated[HistoryQuestion, Query()]) -> Response:
+async def history(request: Request) -> Response:
     """Bars with prices in `[from, to)`, or the last `countback` before `to`, by time."""
+    question = asked(request, HistoryQuestion)
     serving = serving_of(request)
     start, to, countback = question.start, question.to, question.countback
     interval = INTERVALS.get(question.resolution)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiosqlite
@@ -111,6 +112,8 @@ class SqliteAsker:
 
     async def ask(self, question: str, *values: Any) -> Sequence[Answer]:
         """Return the rows of an answer."""
+        if not self._is_there():
+            return []
         named = {str(place): value for place, value in enumerate(values, start=1)}
         with told(self._address):
             connection = await self._idle.get()
@@ -118,7 +121,7 @@ class SqliteAsker:
                 connection = connection or await self._opened()
                 return await self._fetched(connection, question, named)
             except sqlite3.OperationalError as error:
-                if "no such table" in str(error) or "unable to open" in str(error):
+                if "no such table" in str(error):
                     return []
                 raise
             finally:
@@ -131,6 +134,9 @@ class SqliteAsker:
         self._open.clear()
         while not self._idle.empty():
             self._idle.get_nowait()
+
+    def _is_there(self) -> bool:
+        return bool(self._address.memory) or Path(self._address.database).exists()
 
     async def _fetched(
         self, connection: aiosqlite.Connection, question: str, values: dict[str, Any]

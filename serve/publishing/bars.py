@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from serve.publishing.publisher import AS_IT_IS, Publisher
 COLUMNS = tuple(rendering.TYPES)
 LISTED = ", ".join(COLUMNS)
 BLOCK_COLUMNS = rendering.Block._fields
+DAY_COLUMNS = ("series_id", "bar_minutes", "day", "bars", "complete_bars")
 #: Blocks that are rendered anew at once: 96,000 bars are in hand.
 BLOCKS_AT_ONCE = 2_000
 _SAME_BAR = " AND ".join(f"b.{name} = i.{name}" for name in BAR)
@@ -93,6 +94,17 @@ Triple = tuple[int, int, int]
 _TRIPLE = (pa.int32(), pa.int16(), pa.int64())
 
 
+class Days(NamedTuple):
+    """How many bars of a day there are, and how many of them are complete."""
+
+    bars: int
+    complete_bars: int
+
+    def __add__(self, other: tuple[int, ...]) -> Days:  # type: ignore[override]
+        """Count the bars of another part of the day too."""
+        return Days(self.bars + other[0], self.complete_bars + other[1])
+
+
 class Prepared(NamedTuple):
     """A chunk of new series, ready to go in.
 
@@ -105,7 +117,7 @@ class Prepared(NamedTuple):
     superseded: pa.Table
     blocks: list[rendering.Block]
     edges: set[Triple]
-    days: set[Triple]
+    days: Mapping[Triple, Days]
 
 
 async def put(publisher: Publisher, chunks: Iterable[pa.Table], fresh: AbstractSet[Pair]) -> None:
@@ -120,22 +132,24 @@ async def put(publisher: Publisher, chunks: Iterable[pa.Table], fresh: AbstractS
     """
     for statement in TEMPORARY:
         await publisher.run(statement)
-    blocks, days = set[Triple](), set[Triple]()
+    blocks, whole_days = set[Triple](), dict[Triple, Days]()
     incoming = 0
     async for chunk in _ahead(chunks, fresh, is_copied=publisher.address.is_postgres):
         if isinstance(chunk, Prepared):
             await _put_fresh(publisher, chunk)
             blocks |= chunk.edges
-            days |= chunk.days
+            for day, count in chunk.days.items():
+                whole_days[day] = count + whole_days.get(day, Days(0, 0))
         else:
             await publisher.load("incoming_bars", chunk, is_plain=True)
             incoming += chunk.num_rows
     if incoming:
         await _merge(publisher)
         blocks |= {tuple(row) for row in await publisher.rows(TOUCHED_BLOCKS)}
-        days |= {tuple(row) for row in await publisher.rows(TOUCHED_DAYS)}
+        days = {tuple(row) for row in await publisher.rows(TOUCHED_DAYS)}
+        await _count_days(publisher, sorted(days))
     await _render(publisher, sorted(blocks))
-    await _count_days(publisher, sorted(days))
+    await _put_days(publisher, whole_days)
 
 
 async def _ahead(
@@ -194,11 +208,16 @@ def _edges(blocks: Sequence[rendering.Block]) -> set[Triple]:
     return {*first.values(), *last.values()}
 
 
-def _days(bars: pa.Table) -> set[Triple]:
+def _days(bars: pa.Table) -> Mapping[Triple, Days]:
     day = pc.multiply(pc.divide(bars.column("bar_start"), DAY_MS), DAY_MS)
-    keys = pa.table([bars.column("series_id"), bars.column("bar_minutes"), day], ["s", "m", "d"])
-    distinct = keys.group_by(["s", "m", "d"]).aggregate([])
-    return set(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
+    complete = pc.cast(bars.column("is_complete"), pa.int64())
+    keys = [bars.column("series_id"), bars.column("bar_minutes"), day]
+    rows = pa.table([*keys, complete], ["series", "minutes", "day", "complete"])
+    counted = rows.group_by(["series", "minutes", "day"]).aggregate(
+        [("complete", "count"), ("complete", "sum")]
+    )
+    values = zip(*(column.to_pylist() for column in counted.columns), strict=True)
+    return {tuple(row[:3]): Days(*row[3:]) for row in values}
 
 
 async def _put_fresh(publisher: Publisher, chunk: Prepared) -> None:
@@ -238,6 +257,11 @@ async def _render(publisher: Publisher, blocks: Sequence[Triple]) -> None:
         bars = _drawn(await publisher.rows(BARS_OF_BLOCKS))
         rendered = list(rendering.blocks(bars))
         await publisher.add_records("bar_blocks", BLOCK_COLUMNS, rendered)
+
+
+async def _put_days(publisher: Publisher, days: Mapping[Triple, Days]) -> None:
+    records = [(*key, *count) for key, count in days.items()]
+    await publisher.add_records("bar_days", DAY_COLUMNS, records)
 
 
 async def _count_days(publisher: Publisher, days: Sequence[Triple]) -> None:

@@ -137,6 +137,17 @@ def rendered(bar: Bar) -> dict[str, object]:
     return told | {name: getattr(bar, name) for name in more}
 
 
+def test_days_count_their_bars_over_chunks_and_corrections(address: Address) -> None:
+    day = 1440
+    filled(address, many_bars(1, 0, 100), many_bars(1, 100, day), many_bars(1, day + 100, 5))
+    late = bars_of(1, [0, 3 * day * MINUTE], revision=[1, 0], is_complete=[False, True])
+    filled(address, late, fresh=False)
+
+    (found,) = answers(address, lambda ask: ask.bars_a_day(1, "1m"))
+
+    assert found == {0: day - 1, day * MINUTE: 105, 3 * day * MINUTE: 1}
+
+
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize(
     ("start", "end", "limit"),

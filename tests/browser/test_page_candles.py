@@ -163,6 +163,8 @@ def test_the_interval_is_changed_by_arrow_keys_and_back_undoes_it(
 
     page.wait("document.querySelector('#title').textContent === 'BTCUSDT 4h'")
     assert asked(page)["interval"] == "4h"
+    # a day of 4 hours is six candles: those before come too
+    page.wait("Number(document.querySelector('#table-count').textContent) > 100")
     page.evaluate("history.back()")
     page.wait("document.querySelector('#title').textContent === 'BTCUSDT 1h'")
 

@@ -32,6 +32,9 @@ def test_a_bar_of_the_stream_is_on_screen(
 ) -> None:
     opened(page, server)
     page.wait(f"{LIVE} === 'live'")
+    page.wait("document.querySelector('#verdict').textContent")
+    # only the stream can bring bars from here on
+    page.call("Network.setBlockedURLs", urls=["*ohlcv*"])
     market.put("BTCUSDT", {"1h": [*recorded_hours(), bar(NEWEST + HOUR, PRICES)]})
 
     page.wait("document.querySelector('#legend-time').textContent === '2024-01-02 00:00 UTC'")

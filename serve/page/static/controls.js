@@ -67,9 +67,10 @@ export class Controls {
     byId("from").value = day(from);
     byId("to").value = day(until - 1);
     byId("to").setCustomValidity("");
+    const limit = Math.min(MOST_ROWS, (until - from) / lengthOf(series.interval));
     FILES.forEach((format) => {
       const link = byId(`file-${format}`);
-      link.href = address("ohlcv", { ...series, start: from, end: until, limit: MOST_ROWS, filled: true, format });
+      link.href = address("ohlcv", { ...series, start: from, end: until, limit, filled: true, format });
       link.removeAttribute("aria-disabled");
     });
   }

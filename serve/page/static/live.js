@@ -74,7 +74,7 @@ export class Live {
 
   /** Ask for the newest bar and all behind it; returns whether there was an answer. */
   async catchUp() {
-    const parameters = { ...this.series, start: this.newest(), order: "asc", filled: true, limit: 1000 };
+    const parameters = { ...this.series, start: this.newest(), order: "asc", filled: true };
     try {
       const { bars, publication } = await ask("ohlcv", parameters, this.asking.signal);
       this.hears.onBars(bars);

@@ -15,6 +15,8 @@ import { Showing } from "./showing.js";
 import { showTable } from "./table.js";
 import { DAY, addressed, lengthOf, told } from "./times.js";
 
+/** So few candles make no picture. */
+const FEWEST = 20;
 const EMPTY_AGAIN = 10_000;
 /** What is on screen or being loaded, and what was on screen last: null where that failed. */
 let showing = null;
@@ -32,7 +34,7 @@ const chart = new CandleChart(byId("chart"), {
 const search = new Search((series) => open({ ...series, interval: last?.series.interval ?? null, start: null, end: null }));
 const coverage = new Coverage((from, until) => openRange(from, until));
 const controls = new Controls({
-  onInterval: (interval) => open({ ...last.view, ...onScreen(), interval }),
+  onInterval: (interval) => open({ ...last.view, ...rangeFor(interval), interval }),
   onRange: openRange,
 });
 
@@ -48,6 +50,13 @@ function openRange(start, end) {
 function onScreen() {
   const view = chart.view();
   return view === null ? { start: null, end: null } : { start: view.from, end: view.atEnd && last.live ? null : view.until };
+}
+
+/** The range on screen for candles of another interval; where it would hold too few, those before its end. */
+function rangeFor(interval) {
+  const { start, end } = onScreen();
+  const candles = ((end ?? last.candles.last?.time) - start) / lengthOf(interval);
+  return { start: candles < FEWEST ? null : start, end };
 }
 
 /** Put a view on screen; `step` makes a step for the back button. */

@@ -56,9 +56,9 @@ export class Showing {
     }
     this.isLoading = true;
     try {
-      const answer = await insist("ohlcv", {
+      const answer = await this.page({
         ...this.series, end, limit, cursor: this.cursor, order: "desc", filled: true, columns: COLUMNS,
-      }, this.waiting);
+      });
       this.candles.put(answer.bars);
       this.cursor = answer.next_cursor;
       this.isWhole = answer.next_cursor === null;
@@ -66,6 +66,18 @@ export class Showing {
       return answer.bars.length > 0;
     } finally {
       this.isLoading = false;
+    }
+  }
+
+  /** Ask for a page; a server that gives fewer rows at once refuses the limit: then its own page is taken. */
+  async page(question) {
+    try {
+      return await insist("ohlcv", question, this.waiting);
+    } catch (error) {
+      if (error.status !== 422 || !error.message.startsWith("`limit`")) {
+        throw error;
+      }
+      return insist("ohlcv", { ...question, limit: null }, this.waiting);
     }
   }
 

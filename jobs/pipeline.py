@@ -70,13 +70,14 @@ def pipeline(
     Example: ./spark-submit.sh pipeline --start 2024-01-01 --end 2024-01-02
     """
     lake = open_lake(env, sets or ())
-    if publish and not continuous:
+    if continuous:
+        return run_continuously(lake, _publication(lake, wanted=publish))
+    if publish:
         raise UsageError(
             "--publish goes with --continuous", hint="Else run ./spark-submit.sh publish behind it."
         )
-    if continuous or only_polled(datasets):
-        follow = _publication(lake, wanted=publish) if continuous else None
-        return run_continuously(lake, follow) if continuous else refine_polled(lake)
+    if only_polled(datasets):
+        return refine_polled(lake)
     selection = select(
         lake.settings,
         exchange=exchange,
@@ -87,17 +88,7 @@ def pipeline(
         datasets=datasets,
         source=source,
     )
-    with exchanges_of(lake.settings) as settings:
-        extraction = prepare(lake, settings, selection, yes=yes)
-        # Spark takes as long to start as a short extraction
-        start_session("pipeline", lake)
-        landed = _outcome(extraction)
-    with open_context("pipeline", lake, writes=tuple(TABLES.values())) as context:
-        context.tables.ensure(*STANDING)
-        with recorded(context, "pipeline") as counts:
-            if isinstance(landed, CandlelakeError):
-                raise landed
-            counts.update(run(context, selection, landed))
+    extract_and_certify(lake, selection, yes=yes)
     return None
 
 
@@ -110,6 +101,21 @@ def _publication(lake: Lake, *, wanted: bool) -> Publish | None:
 
     address_of(lake.settings)
     return follow
+
+
+def extract_and_certify(lake: Lake, selection: Selection, *, yes: bool) -> None:
+    """Extract what is selected, refine it, and hold the candles against the exchange's own bars."""
+    with exchanges_of(lake.settings) as settings:
+        extraction = prepare(lake, settings, selection, yes=yes)
+        # Spark takes as long to start as a short extraction
+        start_session("pipeline", lake)
+        landed = _outcome(extraction)
+    with open_context("pipeline", lake, writes=tuple(TABLES.values())) as context:
+        context.tables.ensure(*STANDING)
+        with recorded(context, "pipeline") as counts:
+            if isinstance(landed, CandlelakeError):
+                raise landed
+            counts.update(run(context, selection, landed))
 
 
 def refine_polled(lake: Lake) -> None:

@@ -43,8 +43,8 @@ class Part:
     ready: Callable[[], bool] = lambda: True
     environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
-    deaths: list[float] = field(default_factory=list)
-    again_at: float = 0
+    death_seconds: list[float] = field(default_factory=list)
+    again_seconds: float = 0
     said: deque[str] = field(default_factory=lambda: deque(maxlen=3))
     reader: Thread | None = None
 
@@ -102,7 +102,7 @@ def _tell(part: Part, lines: IO[bytes]) -> None:
 def _look_after(part: Part) -> None:
     now = time.monotonic()
     if part.process is None:
-        if now >= part.again_at:
+        if now >= part.again_seconds:
             _start(part)
         return
     code = part.process.poll()
@@ -111,18 +111,20 @@ def _look_after(part: Part) -> None:
     if part.reader is not None:
         part.reader.join(1)
     part.process = None
-    part.deaths = [at for at in part.deaths if at > now - WITHIN_SECONDS] + [now]
-    if code == 2 or len(part.deaths) >= DEATHS:
+    part.death_seconds = [at for at in part.death_seconds if at > now - WITHIN_SECONDS] + [now]
+    if code == 2 or len(part.death_seconds) >= DEATHS:
         raise CandlelakeError(
             f"{part.name} ended with exit code {code}"
             + (
-                f", {len(part.deaths)} times in {WITHIN_SECONDS // 60} minutes" if code != 2 else ""
+                f", {len(part.death_seconds)} times in {WITHIN_SECONDS // 60} minutes"
+                if code != 2
+                else ""
             ),
             where=" / ".join(part.said) or "it said nothing",
             hint="Everything was ended. Mend that and start again: it goes on where it was.",
         )
-    pause = min(2.0 ** (len(part.deaths) - 1), LONGEST_PAUSE_SECONDS)
-    part.again_at = now + pause
+    pause = min(2.0 ** (len(part.death_seconds) - 1), LONGEST_PAUSE_SECONDS)
+    part.again_seconds = now + pause
     log.warning("%s ended code=%d, starts again in %.0f s", part.name, code, pause)
 
 

@@ -60,9 +60,9 @@ def stopping() -> Iterator[Event]:
 def test_a_part_that_dies_is_started_again_and_the_others_go_on(
     tmp_path: Path, stopping: Event, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    deaths = tmp_path / "deaths"
+    death_seconds = tmp_path / "deaths"
     dies_twice = (
-        f"import pathlib, sys, time\np = pathlib.Path({str(deaths)!r})\n"
+        f"import pathlib, sys, time\np = pathlib.Path({str(death_seconds)!r})\n"
         "n = len(p.read_text()) if p.exists() else 0\np.write_text('x' * (n + 1))\n"
         "if n < 2: print('life', n, flush=True); sys.exit(1)\n" + RUNS_ON
     )
@@ -70,7 +70,7 @@ def test_a_part_that_dies_is_started_again_and_the_others_go_on(
     dying = part("dying", dies_twice)
 
     def ends_when_it_lives() -> None:
-        while len(wait_for(deaths)) < 3:
+        while len(wait_for(death_seconds)) < 3:
             time.sleep(0.05)
         stopping.set()
 
@@ -79,8 +79,8 @@ def test_a_part_that_dies_is_started_again_and_the_others_go_on(
     run([steady, dying], stopping, 30)
     watcher.join()
 
-    assert len(dying.deaths) == 2
-    assert steady.deaths == []
+    assert len(dying.death_seconds) == 2
+    assert steady.death_seconds == []
     assert "dying | life 0\n" in capfd.readouterr().err
 
 

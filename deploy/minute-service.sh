@@ -15,8 +15,9 @@ stop() {
     "$services/postgres.sh" stop "$folder/postgres"
 }
 trap stop EXIT
-# the interrupt is for the crew: it ends, and then the servers do
-trap : INT TERM
+# a signal is for the crew: it ends, and then the servers do
+trap '[ -z "${crew:-}" ] || kill -INT "$crew"' INT
+trap '[ -z "${crew:-}" ] || kill -TERM "$crew"' TERM
 
 mkdir -p "$folder/redis" "$folder/postgres"
 CANDLELAKE_SERVE__DATABASE_URL="$("$services/postgres.sh" start "$folder/postgres")"

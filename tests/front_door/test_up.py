@@ -124,7 +124,7 @@ def test_each_minutes_price_comes_to_the_api(
             ticker: price_of(f"{api}/deribit/latest?ticker={ticker}", process, log)
             for ticker in TICKERS
         }
-        prices = {ticker: answer["prices"][0]["price"] for ticker, answer in answers.items()}
+        prices = {ticker: answer["price"]["price"] for ticker, answer in answers.items()}
 
         assert set(prices.values()) <= sent(lake)
         assert len(set(prices.values())) == 2

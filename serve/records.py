@@ -93,7 +93,7 @@ class RenderedBars(NamedTuple):
     """
 
     content: bytes
-    count: int
+    count: int  # type: ignore[assignment]
     next_start: int | None
 
 

@@ -47,6 +47,8 @@ async def publish(
         feed = context.tables.changed_between(table, before + 1, version)
     touched = (prices if feed is None else feed).select(*IDENTITY, "minute").distinct()
     minutes = touched.withColumn("minute_ms", F.unix_millis("minute")).collect()
+    if not minutes:
+        return
     names = {row[:4]: Name("index", *row[:4]) for row in minutes}
     numbers = await numbered(publisher, names.values())
     if feed is None:

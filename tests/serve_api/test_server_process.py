@@ -88,7 +88,9 @@ def test_it_ends_though_somebody_follows() -> None:
         asked = "exchange=binance&kind=spot&instrument=BTCUSDT"
         url = f"{running.url}/api/v1/live/sse?{asked}"
         with httpx.stream("GET", url, timeout=20) as answer:
-            next(answer.iter_lines())
+            # kept: a generator that is thrown away closes the stream
+            lines = answer.iter_lines()
+            next(lines)
             began = time.monotonic()
             code = running.end(signal.SIGTERM)
 

@@ -87,7 +87,7 @@ class Gate:
             return
         self._at_once += 0 if is_long else 1
         try:
-            await self._application(_as_get(scope), receive, answer.send)
+            await self._application(answer.scope, receive, answer.send)
         except Exception as error:
             cause = error.__cause__ if isinstance(error, RuntimeError) else error
             if not isinstance(cause, ServeError | TimeoutError):
@@ -155,11 +155,12 @@ class _Answer:
     """One answer on its way: headers for all, none of the body for HEAD, and its measures."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope = scope
         self._send = send
         self._began = time.perf_counter()
         self._status = 0
         self._is_head = scope["method"] == "HEAD"
+        # routes know GET alone; the server's own scope stays, it counts a body by its method
+        self.scope = {**scope, "method": "GET"} if self._is_head else scope
         self._has_body = any(
             name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
             for name, value in scope["headers"]
@@ -189,7 +190,7 @@ class _Answer:
 
     async def refuse(self, error: RefusedError) -> None:
         """Answer with a refusal."""
-        body = rendered(error, self._scope["path"])
+        body = rendered(error, self.scope["path"])
         headers = [
             (b"content-type", JSON.encode()),
             (b"content-length", str(len(body)).encode()),
@@ -208,19 +209,13 @@ class _Answer:
 
     def observed(self) -> None:
         """Count this answer under its route; a path that is none has no name of its own."""
-        path = getattr(self._scope.get("route"), "path", None)
+        path = getattr(self.scope.get("route"), "path", None)
         name = path or ("refused" if self._status in _REFUSED else "other")
         seconds = time.perf_counter() - self._began
-        observe(name, self._status, seconds, self._scope.get(ROWS, 0))
+        observe(name, self._status, seconds, self.scope.get(ROWS, 0))
 
 
 _REFUSED = (401, 405, 429, 503)
-
-
-def _as_get(scope: Scope) -> Scope:
-    if scope["method"] == "HEAD":
-        scope["method"] = "GET"
-    return scope
 
 
 def _address(scope: Scope) -> str:

@@ -73,7 +73,7 @@ class Serving:
     repository: Repository
     options: Options
     answers: Answers = field(default_factory=Answers)
-    clock: Callable[[], float] = time.monotonic
+    seconds_now: Callable[[], float] = time.monotonic
     _publication: Publication | None = None
     _asked_until: float = 0
     _catalogue: Catalogue | None = None
@@ -86,13 +86,13 @@ class Serving:
         A number is always older than rows that are read after it: what is kept under a number
         may be newer than it, and never older.
         """
-        if self._publication is not None and self.clock() < self._asked_until:
+        if self._publication is not None and self.seconds_now() < self._asked_until:
             return self._publication
         async with self._lock:
-            if self._publication is None or self.clock() >= self._asked_until:
+            if self._publication is None or self.seconds_now() >= self._asked_until:
                 found = await within(self.repository.publication(), self.options)
                 self._publication = found
-                self._asked_until = self.clock() + FRESH_SECONDS
+                self._asked_until = self.seconds_now() + FRESH_SECONDS
             return self._publication
 
     async def catalogue(self) -> Catalogue:

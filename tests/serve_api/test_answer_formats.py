@@ -154,7 +154,7 @@ def test_a_publication_changes_the_tag_and_the_answer(
     api: Running, repository: ListedRepository
 ) -> None:
     first = api.get(URL, **AROUND)
-    api.api.app.state.serving.clock = lambda: 1e12
+    api.api.app.state.serving.seconds_now = lambda: 1e12
     repository.newest = Publication(2, BEGIN + 10 * DAY)
     held = {"if-none-match": first.headers["etag"]}
     dated = {"if-modified-since": first.headers["last-modified"]}
@@ -170,7 +170,7 @@ def test_the_same_question_is_answered_from_memory(
     api: Running, repository: ListedRepository
 ) -> None:
     first = api.get(URL, **AROUND)
-    api.api.app.state.serving.clock = lambda: 0
+    api.api.app.state.serving.seconds_now = lambda: 0
     asked = repository.asked
 
     assert api.get(URL, **AROUND).content == first.content
@@ -191,14 +191,18 @@ def test_gzip_is_for_what_is_worth_it(api: Running) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/health", "/docs", "/openapi.json", "/metrics", URL])
-def test_head_has_the_headers_and_no_body(api: Running, path: str) -> None:
+def test_head_has_the_headers_and_no_body(
+    api: Running, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     asked = AROUND if path == URL else {}
 
     answer = api.client.head(path, params=asked or None)
+    api.client.get("/api/v1/health")
 
     assert answer.status_code == 200
     assert answer.content == b""
     assert int(answer.headers["content-length"]) > 50
+    assert caplog.text == ""
 
 
 def test_the_next_page_stands_in_headers_too(api: Running) -> None:

@@ -135,7 +135,7 @@ def test_health_says_which_part_is_ill_and_recovers(
     api: Running, repository: ListedRepository
 ) -> None:
     assert api.json("/api/v1/health")["status"] == "ok"
-    api.api.app.state.serving.clock = iter(range(10**9, 10**10, 10)).__next__
+    api.api.app.state.serving.seconds_now = iter(range(10**9, 10**10, 10)).__next__
 
     repository.is_gone = True
     ill = api.get("/api/v1/health")
@@ -190,7 +190,7 @@ def test_metrics_count_by_route_and_tell_ages(api: Running) -> None:
 
 
 def test_metrics_tell_that_the_database_is_gone(api: Running, repository: ListedRepository) -> None:
-    api.api.app.state.serving.clock = iter(range(10**9, 10**10, 10)).__next__
+    api.api.app.state.serving.seconds_now = iter(range(10**9, 10**10, 10)).__next__
     repository.is_gone = True
 
     assert "candlelake_database_up 0.0" in api.get("/metrics").text

@@ -260,3 +260,10 @@ def test_the_files_are_of_what_is_on_screen(page: Tab, server: Running) -> None:
     assert query["format"] == ["csv"]
     assert int(query["start"][0]) == milliseconds("2024-01-01")
     assert int(query["end"][0]) == NEWEST + HOUR
+
+
+def test_few_candles_are_all_on_screen(page: Tab, server: Running, market: RecordedMarket) -> None:
+    market.put("BTCUSDT", {"1h": recorded_hours()[-24:]})
+    opened(page, server, LAST_DAY.partition("&start")[0])
+
+    page.wait("document.querySelector('#table-count').textContent === '24'")

@@ -110,8 +110,7 @@ def test_a_key_is_asked_for_and_used(
 def test_a_server_that_gives_few_rows_at_once_is_asked_more_often(
     chromium: ClientConnection, market: RecordedMarket
 ) -> None:
-    few = {"page_rows": 400, "most_rows": 700}
-    with running(market, **few) as server, tab(chromium) as page:
+    with running(market, page_rows=400, most_rows=700) as server, tab(chromium) as page:
         opened(page, server, LAST_DAY.replace("2024-01-01", "2023-12-01"))
 
         page.wait(f"{CANDLES} >= 744")

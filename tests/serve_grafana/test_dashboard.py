@@ -97,7 +97,8 @@ def test_the_dashboard_keeps_to_grafanas_schema(checker: None) -> None:
     [
         ('"schemaVersion"', '"schemeVersion"'),
         ('"candleStyle": "candles"', '"candleShape": "candles"'),
-        ('"cellHeight": "sm"', '"cellHeight": "tiny"'),
+        ('"frameIndex": 0', '"frameIndex": "first"'),
+        ('"w": 16', '"w": 36'),
         ('"gridPos"', '"gridPlace"'),
         ('"legendFormat"', '"legendForm"'),
     ],

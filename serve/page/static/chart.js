@@ -177,7 +177,7 @@ export class CandleChart {
       return found < 0 ? this.times.length : found;
     };
     const right = until === null ? this.times.length + 1 : Math.max(place(until) - 1, 1);
-    const left = from === null ? right - Math.min(NEWEST, this.times.length) : place(from);
+    const left = from === null ? Math.max(right - NEWEST, 0) : place(from);
     this.chart.timeScale().setVisibleLogicalRange({ from: Math.min(left, right - 2), to: right });
   }
 

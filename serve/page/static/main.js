@@ -71,7 +71,9 @@ async function open(view, { step = true } = {}) {
   try {
     await load(view, step, mine.signal);
   } catch (error) {
-    failed(error, view);
+    if (opening === mine) {
+      failed(error, view);
+    }
   }
 }
 
@@ -297,6 +299,8 @@ function failed(error, view) {
 
 /** Leave nothing of another instrument on screen. */
 function blank() {
+  showing?.stop();
+  showing = null;
   last = null;
   byId("controls").inert = true;
   byId("chart").setAttribute("aria-busy", "false");

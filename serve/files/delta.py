@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import deltalake
 import pyarrow as pa
-import pyarrow.dataset as pd
 import pyarrow.fs as pf
-from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from lake.errors import StorageError
+from lake.errors import StorageError, UsageError
 from lake.objects import ObjectStore, is_s3
 from lake.tables import Table
+
+if TYPE_CHECKING:
+    # takes half a second, which no command that opens no table should wait
+    import pyarrow.dataset as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def opened(store: ObjectStore, table: Table) -> Opened | None:
 
     Raises:
         StorageError: it is there and can't be read.
+        UsageError: this environment has no deltalake.
     """
+    deltalake = _deltalake()
     location = store.location(table.path)
     try:
         if not deltalake.DeltaTable.is_deltatable(_address(location), _options(location)):
@@ -49,15 +53,25 @@ def opened(store: ObjectStore, table: Table) -> Opened | None:
         # deltalake's own file system calls Python from Arrow's threads, and may hang at the end
         rows = delta.to_pyarrow_dataset(filesystem=_file_system(location))
         files = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
-    except TableNotFoundError:
-        return None
-    except (DeltaError, OSError) as error:
+    except (deltalake.exceptions.DeltaError, OSError) as error:
         raise StorageError(
             f"the table {table.name} can't be read: {_first_line(error)}",
             where=location,
             hint="candlelake doctor looks for damaged files.",
         ) from error
     return Opened(table, rows, files)
+
+
+def _deltalake() -> ModuleType:
+    try:
+        import deltalake  # noqa: PLC0415 - of the group `files`: commands without files need none
+        import deltalake.exceptions  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "files are read with deltalake, which is not installed here",
+            hint="It is of the group files: pip install 'candlelake[files]', or ./run-tests.sh.",
+        ) from error
+    return deltalake
 
 
 def _address(location: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.front_door.commands import candlelake, the_error
+from tests.front_door.commands import ROOT, candlelake, environment, the_error
 from tests.serve_files.small_lake import small_lake
 
 
@@ -112,3 +114,25 @@ def test_list_data_without_the_range_is_short(lake: Path) -> None:
         "table": "gold.ohlcv",
         "bar_interval": "1m",
     }
+
+
+def test_without_deltalake_only_files_are_not_to_be_had(lake: Path, tmp_path: Path) -> None:
+    """Commands that open no table by it do not even load it."""
+    (tmp_path / "deltalake.py").write_text("raise ModuleNotFoundError('deltalake')")
+    without = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+        "\nfrom jobs.cli import main; sys.exit(main())"
+    )
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", without, *words],
+            cwd=ROOT,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert "which is not installed here" in the_error(run(*run_of(lake, "list-data")))
+    assert run("quarantine", "--help").returncode == 0

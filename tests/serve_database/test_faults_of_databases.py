@@ -141,6 +141,8 @@ def test_a_publication_that_fails_leaves_nothing(address: Address) -> None:
 def test_a_later_revision_takes_the_place_and_an_earlier_one_never_does(address: Address) -> None:
     publish(address, 3)
 
+    minute = 60_000_000
+
     async def put_again() -> dict[str, int]:
         async with publishing(address) as publisher:
             late = bars_of(
@@ -148,10 +150,12 @@ def test_a_later_revision_takes_the_place_and_an_earlier_one_never_does(address:
                 [0, 0, 60_000],
                 revision=[2, 1, 0],
                 close=["3", "2", "9"],
+                knowledge_us=[9 * minute, 5 * minute, 0],
                 is_newest=[True, False, True],
             )
             await bar_writer.put(publisher, [late], set())
-            await finish(publisher, "run", 6)
+            if publisher.is_changed:
+                await finish(publisher, "run", 6)
             return publisher.counts
 
     async def known() -> list[tuple[str | None, ...]]:
@@ -160,14 +164,22 @@ def test_a_later_revision_takes_the_place_and_an_earlier_one_never_does(address:
             rendered = await repository.rendered_bars(1, "1m", EVERYTHING)
             assert rendered is not None
             assert b'"close":"3"' in rendered.content
+            moments = (9 * minute, 9 * minute - 1, 5 * minute - 1, 2 * minute - 1)
+            then = [await repository.bars_as_of(1, "1m", EVERYTHING, one) for one in moments]
             now = await repository.bars(1, "1m", EVERYTHING)
-            then = await repository.bars_as_of(1, "1m", EVERYTHING, 1 << 50)
-            return [tuple(bar.close for bar in bars) for bars in (now, then)]
+            return [tuple(bar.close for bar in bars) for bars in (now, *then)]
         finally:
             await repository.close()
 
+    others = ("42001.02", "42002.03")
     assert asyncio.run(put_again()) == {"bars": 1}
-    assert asyncio.run(known()) == [("3", "42001.02", "42002.03")] * 2
+    assert asyncio.run(known()) == [
+        *[("3", *others)] * 2,
+        ("2", *others),
+        ("42000.01", *others),
+        (),
+    ]
+    assert asyncio.run(put_again()) == {}, "the same values again change nothing"
 
 
 def test_a_wrong_password_is_one_clear_line(postgres: Address) -> None:

@@ -12,13 +12,14 @@ from jobs.context import Context
 from jobs.options import select
 from lake.clock import to_micros
 from lake.tables import OPS_WATERMARKS
-from serve.database.address import Address
+from serve.database.address import Address, address_of
 from serve.database.intervals import MINUTES, length_ms
 from serve.database.repository import SqlRepository
 from serve.records import Bar, Run
 from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import MIDNIGHT, aggregate, land
 from tests.serve_database import published
+from tests.serve_database.databases import new_database
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -76,52 +77,50 @@ def correct_a_trade(lake: Context) -> None:
     gold.follow(lake)
 
 
-def test_the_database_holds_gold_through_all_that_happens_to_it(
-    open_lake: OpenLake, address: Address
+def test_both_databases_hold_gold_through_all_that_happens_to_it(
+    open_lake: OpenLake, postgres: Address
 ) -> None:
     lake = open_lake()
-    moments = []
+    places = (address_of(lake.settings), new_database(postgres))
+    moments = [at("00:00:59"), at("02:30:00")]
     for step in (land_first, land_behind_a_hole, close_the_hole, correct_a_trade, rebuilt):
         step(lake)
         moments.append(lake.clock.now())
+        outcomes = [published.run(lake, place) for place in places]
 
-        outcome = published.run(lake, place(lake, address))
+        in_gold, filled = published.bars_of_gold(lake, mark_of(lake)), filled_until(lake)
 
-        held = published.bars_held(place(lake, address))
-        assert held == published.bars_of_gold(lake, mark_of(lake)), step.__name__
-        assert held, step.__name__
-        assert outcome.number is not None or step is rebuilt, step.__name__
-        again = published.run(lake, place(lake, address))
-        assert (again.number, again.counts) == (None, {}), step.__name__
-        assert filled_of(place(lake, address)) == filled_until(lake), step.__name__
-    for moment in (at("00:00:59"), at("00:10:59"), at("02:30:00"), at("04:00:00"), *moments):
-        known = published.bars_of_gold_as_of(lake, moment)
-        ended = {
-            key: [bar for bar in bars if bar.bar_end <= mark_of(lake)]
-            for key, bars in known.items()
-        }
-        found = published.bars_as_of(place(lake, address), to_micros(moment))
-        assert found == {key: bars for key, bars in ended.items() if bars}, moment
+        assert in_gold, step.__name__
+        for place, outcome in zip(places, outcomes, strict=True):
+            assert (outcome.number is None) == (step is rebuilt), step.__name__
+            assert published.bars_held(place) == in_gold, step.__name__
+            assert filled_of(place) == filled, step.__name__
+    assert [bar.state for bar in runs_of(places[0])].count("quiet") > 1
+    for moment in moments:
+        known = ended(published.bars_of_gold_as_of(lake, moment), mark_of(lake))
+        for place in places:
+            assert published.bars_as_of(place, to_micros(moment)) == known, moment
+
+
+def runs_of(address: Address) -> list[Run]:
+    async def read(ask: SqlRepository) -> list[Run]:
+        return list(await ask.runs(1, "1m", None, None))
+
+    return published.asked(address, read)
 
 
 def rebuilt(lake: Context) -> None:
     rebuild.run(lake, "gold.ohlcv", select(lake.settings, start="2024-01-01", end="2024-01-02"))
 
 
-def place(lake: Context, address: Address) -> Address:
-    """Return the database: the embedded one is the lake's own."""
-    from serve.database.address import address_of  # noqa: PLC0415
-
-    return address if address.is_postgres else address_of(lake.settings)
-
-
 def filled_until(lake: Context) -> dict[Any, list[Bar]]:
-    mark = mark_of(lake)
-    told = {
-        key: [bar for bar in bars if bar.bar_end <= mark]
-        for key, bars in published.filled_of_gold(lake).items()
-    }
-    return {key: bars for key, bars in told.items() if bars}
+    return ended(published.filled_of_gold(lake), mark_of(lake))
+
+
+def ended(bars: dict[Any, list[Bar]], mark: int) -> dict[Any, list[Bar]]:
+    """Leave out bars that end after a mark."""
+    told = {key: [bar for bar in some if bar.bar_end <= mark] for key, some in bars.items()}
+    return {key: some for key, some in told.items() if some}
 
 
 def filled_of(address: Address) -> dict[Any, list[Bar]]:

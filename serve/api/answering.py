@@ -78,7 +78,7 @@ def described(model: type[Any], *, formats: bool = True, errors: Sequence[int] =
         if status in {401, 422, 429, 503, *errors} | ({406} if formats else set())
     }
     return {
-        200: {"model": model, "content": content},
+        200: {"model": model, "content": content, "description": "The answer"},
         304: {"description": "Unchanged"},
         **refused,
     }

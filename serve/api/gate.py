@@ -25,7 +25,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-METHODS = "GET, HEAD, OPTIONS"
+METHODS = ("GET", "HEAD", "OPTIONS")
+ALLOWED = ", ".join(METHODS)
 #: Requests that are worked on at once in one process; more are told to come again.
 MOST_AT_ONCE = 200
 #: A client that takes nothing of an answer for so long is let go.
@@ -75,7 +76,7 @@ class Gate:
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(scope, send)
         if scope["method"] == "OPTIONS":
-            await answer.empty(204, ((b"allow", METHODS.encode()),))
+            await answer.empty(204, ((b"allow", ALLOWED.encode()),))
             return
         is_long = scope["path"].startswith(_LIVE)
         try:
@@ -112,33 +113,27 @@ class Gate:
     def _admit(self, scope: Scope) -> None:
         """Refuse a method that writes, a caller without a key, and one that asks too often."""
         if scope["type"] == "http" and scope["method"] not in METHODS:
-            allowed = {"Allow": METHODS}
+            allowed = {"Allow": ALLOWED}
             what = "Only GET and HEAD are answered"
             hint = "Nothing can be written here."
             raise RefusedError(405, "method_not_allowed", what, hint=hint, headers=allowed)
         path = scope["path"]
         if path == _OPEN or not path.startswith(_GUARDED):
             return
-        caller = _address(scope)
-        if self._rules.keys is not None:
-            caller = self._owner(scope, self._rules.keys)
+        keys, shown = self._rules.keys, _key(scope)
+        owner = keys.owner(shown) if keys is not None and shown else None
+        # who shows no key that is known is limited, too: by address
+        caller = _address(scope) if owner is None else f"key {owner}"
         wait = self._rules.limit.wait(caller, time.monotonic())
         if wait:
             headers = {"Retry-After": str(math.ceil(wait))}
             hint = f"Ask again in {math.ceil(wait)} s."
             raise RefusedError(429, "too_often", "Asked too often", hint=hint, headers=headers)
-
-    def _owner(self, scope: Scope, keys: KeyRing) -> str:
-        shown = _key(scope)
-        owner = keys.owner(shown) if shown else None
-        if owner is None:
-            # guesses count too, so that they are no way around the limit
-            self._rules.limit.wait(_address(scope), time.monotonic())
+        if keys is not None and owner is None:
             what = "The API key is unknown" if shown else "An API key is needed"
             hint = "Send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`."
             headers = {"WWW-Authenticate": "Bearer"}
             raise RefusedError(401, "unauthorized", what, hint=hint, headers=headers)
-        return f"key {owner}"
 
     def _require_origin(self, scope: Scope) -> None:
         """Refuse a page of another origin: browsers let any page open a websocket."""

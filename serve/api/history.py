@@ -7,11 +7,12 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from serve.api import bars as candles
 from serve.api.answering import PREFIX, ROWS, Made, answered, described, serving_of
 from serve.api.bars import USUAL, BarsWanted, nothing_yet
-from serve.api.errors import invalid
+from serve.api.errors import invalid, unavailable
 from serve.api.formats import MEDIA, WRITERS, Column, Format, Rows, chosen, comma_separated
 from serve.api.questions import (
     FilterQuestion,
@@ -23,7 +24,7 @@ from serve.api.questions import (
     rows_of,
 )
 from serve.api.replies import HistoryReply, LatestReply
-from serve.api.serving import Serving, within
+from serve.api.serving import MOST_STREAMS, Serving, within
 from serve.records import IndexPrice, Publication, Series
 from serve.repository import Between
 
@@ -211,12 +212,35 @@ async def _streamed(
     wanted_format = chosen(accept, asked, STREAMED)
     if question.limit is not None:
         raise invalid("limit", "is for pages, and `stream` has none", hint="Leave one of them out.")
-    series = await _series(serving, exchange, question)
-    wanted = _wanted(series, question, span, STREAM_ROWS)
-    first = await _block(serving, wanted, wanted_format, is_first=True)
+    if serving.streams >= MOST_STREAMS:
+        raise unavailable("busy", "Too many histories are streamed", "Ask for pages in place.")
+    serving.streams += 1
+    try:
+        series = await _series(serving, exchange, question)
+        wanted = _wanted(series, question, span, STREAM_ROWS)
+        first = await _block(serving, wanted, wanted_format, is_first=True)
+    except BaseException:
+        serving.streams -= 1
+        raise
     body = _blocks(request, wanted, first, wanted_format)
     headers = {"cache-control": "no-store", "content-type": MEDIA[wanted_format]}
-    return StreamingResponse(body, headers=headers)
+    return _Stream(serving, body, headers)
+
+
+class _Stream(StreamingResponse):
+    """One of the histories that are streamed at once, until it ends in whatever way."""
+
+    def __init__(
+        self, serving: Serving, body: AsyncIterator[bytes], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(body, headers=headers)
+        self._serving = serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._serving.streams -= 1
 
 
 class Block(NamedTuple):

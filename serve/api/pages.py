@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -22,6 +23,7 @@ STATIC = Path(__file__).parents[1] / "page" / "static"
 STYLE = Path(__file__).with_name("docs.css")
 #: Files of third parties change with their version alone; ours with every release.
 _LASTING = "vendor"
+_CODE = re.compile(r"`([^`]+)`")
 _SQUEEZED = (".html", ".js", ".mjs", ".css", ".svg", ".json", ".txt")
 
 
@@ -115,13 +117,18 @@ def _route(path: str, route: Mapping[str, Any]) -> Iterator[str]:
     # a form can't fill a path: the exchange of the examples stands in it
     action = path.replace("{exchange}", "binance")
     yield f"<section><h2><code>GET {escape(path)}</code></h2>"
-    yield f"<p><strong>{escape(route['summary'])}.</strong> {escape(route['description'])}</p>"
+    yield f"<p><strong>{escape(route['summary'])}.</strong> {_prose(route['description'])}</p>"
     yield f'<form action="{escape(action)}" method="get" target="_blank">'
     yield from (_field(one) for one in parameters if one["in"] == "query")
     yield "<button>Ask</button></form><ul>"
     for status, told in route["responses"].items():
-        yield f"<li><code>{escape(status)}</code> {escape(told['description'])}</li>"
+        yield f"<li><code>{escape(status)}</code> {_prose(told['description'])}</li>"
     yield "</ul></section>"
+
+
+def _prose(text: str) -> str:
+    """Return a text as HTML, what stands between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _field(parameter: Mapping[str, Any]) -> str:
@@ -135,9 +142,10 @@ def _field(parameter: Mapping[str, Any]) -> str:
     if known[0].get("type") == "boolean":
         choices = ["false", "true"]
     needed = " required" if parameter.get("required") else ""
+    words = _prose(f"Required. {said}" if needed else said)
     if choices:
         options = "".join(f"<option>{escape(str(one))}</option>" for one in ["", *choices])
         control = f'<select name="{name}"{needed}>{options}</select>'
     else:
         control = f'<input name="{name}"{needed}>'
-    return f"<label><code>{name}</code> {control} <span>{escape(said)}</span></label>"
+    return f"<label><code>{name}</code> {control} <span>{words}</span></label>"

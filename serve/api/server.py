@@ -34,7 +34,8 @@ from serve.repository import Repository
 HEAD_SECONDS = 10
 #: as is one that sends more than this before its head is whole.
 LARGEST_HEAD = 32_768
-KEEP_ALIVE_SECONDS = 30
+#: What has been answered and is not taken by then is thrown away, with its connection.
+KEEP_ALIVE_SECONDS = 15
 GRACE_SECONDS = 5
 LARGEST_MESSAGE = 65_536
 BACKLOG = 2048
@@ -84,6 +85,12 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop waiting: the head is whole."""
         self._forget_head()
         super().on_headers_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that asks nothing more; one that takes nothing at once."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        super().timeout_keep_alive_handler()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting: nobody is there."""

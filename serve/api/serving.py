@@ -18,6 +18,8 @@ Found = TypeVar("Found")
 
 #: A publication's number is asked for so often, whoever asks.
 FRESH_SECONDS = 0.5
+#: Histories that are streamed at once in one process: each holds a block of rows.
+MOST_STREAMS = 40
 #: What is kept of answers, in bytes, and of one at most.
 MOST_KEPT = 32 << 20
 LARGEST_KEPT = 1 << 20
@@ -73,6 +75,7 @@ class Serving:
     repository: Repository
     options: Options
     answers: Answers = field(default_factory=Answers)
+    streams: int = 0
     seconds_now: Callable[[], float] = time.monotonic
     _publication: Publication | None = None
     _asked_until: float = 0

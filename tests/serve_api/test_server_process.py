@@ -164,10 +164,37 @@ def test_clients_that_ask_much_and_take_nothing_cost_little(api: Process) -> Non
             connection.sendall(request)
         time.sleep(2)
         grown = megabytes(api.process) - before
-        answer = httpx.get(f"{api.url}/api/v1/health", timeout=20)
+        answer = httpx.get(f"{api.url}/api/v1/health", timeout=60)
 
     assert grown < 2 * MOST_GROWTH_MB
     assert answer.status_code == 200
+
+
+@pytest.mark.slow
+def test_pages_that_nobody_takes_are_thrown_away(api: Process) -> None:
+    path = "/api/v1/ohlcv?exchange=binance&kind=spot&instrument=BTCUSDT&limit=10000&columns="
+    columns = "time,open,high,low,close,volume,base_volume,quote_volume,bar_end"
+    before = megabytes(api.process)
+    with ExitStack() as stack:
+        for number in range(100):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(api.address)
+            # each asks for something else: nothing is shared by what is kept of answers
+            asked = f"{path}{columns}&end={1704240000000 - 60000 * number}"
+            connection.sendall(f"GET {asked} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        time.sleep(4)
+        held = descriptors(api.process)
+        time.sleep(17)
+        left = descriptors(api.process)
+        grown = megabytes(api.process) - before
+
+    assert held - left >= 100
+    assert grown < 3 * MOST_GROWTH_MB
+
+
+def descriptors(process: subprocess.Popen[str]) -> int:
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
 @pytest.mark.parametrize(

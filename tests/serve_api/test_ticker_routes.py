@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from typing import Any
 
 import httpx
@@ -172,6 +173,31 @@ def test_a_stream_that_loses_its_database_is_cut_and_not_ended(
 
         with pytest.raises(httpx.RemoteProtocolError):
             answer.read()
+
+
+def test_so_many_streams_run_at_once_and_each_that_ends_makes_room(
+    api: Running, repository: ListedRepository
+) -> None:
+    serving = api.api.app.state.serving
+    asked = {"ticker": "btc_usd", "stream": "true"}
+    serving.streams = 39
+
+    def has_room() -> bool:
+        """Tell whether the room is there again, right after an answer or a little later."""
+        until = time.monotonic() + 10
+        while serving.streams != 39 and time.monotonic() < until:
+            time.sleep(0.01)
+        return bool(serving.streams == 39)
+
+    assert api.get("/api/v1/deribit/", **asked).status_code == 200
+    assert has_room()
+    assert api.get("/api/v1/deribit/", **{**asked, "ticker": "none"}).status_code == 404
+    assert has_room()
+    serving.streams = 40
+    refused = api.get("/api/v1/deribit/", **asked)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
+    assert refused.headers["retry-after"] == "2"
 
 
 def test_a_day_ends_before_the_next(api: Running) -> None:

@@ -98,7 +98,6 @@ def test_the_dashboard_keeps_to_grafanas_schema(checker: None) -> None:
         ('"schemaVersion"', '"schemeVersion"'),
         ('"candleStyle": "candles"', '"candleShape": "candles"'),
         ('"frameIndex": 0', '"frameIndex": "first"'),
-        ('"w": 16', '"w": 36'),
         ('"gridPos"', '"gridPlace"'),
         ('"legendFormat"', '"legendForm"'),
     ],

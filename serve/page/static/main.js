@@ -142,6 +142,7 @@ function shown(next, step) {
   byId("chart").setAttribute("aria-busy", "false");
   requestAnimationFrame(() => requestAnimationFrame(() => {
     performance.mark("candles-painted");
+    next.isPainted = true;
     afterwards(next);
   }));
 }
@@ -172,7 +173,7 @@ function afterwards(next) {
     liveState("off", "not live: this range has ended");
   }
   askCoverage(next);
-  viewSettled();
+  viewChanged();
 }
 
 function liveState(state, text) {
@@ -241,7 +242,7 @@ function viewChanged() {
   if (view === null) {
     return;
   }
-  if (view.atStart && !showing.isWhole && !showing.isLoading && showing.units !== null) {
+  if (view.atStart && showing.isPainted && !showing.isWhole && !showing.isLoading) {
     loadOlder(showing);
   }
   viewSettled();

@@ -23,6 +23,8 @@ export class Showing {
     this.cursor = null;
     this.isWhole = false;
     this.isLoading = false;
+    // what can wait is asked for once the first candles are on screen
+    this.isPainted = false;
     this.units = null;
     this.publication = null;
   }

@@ -126,7 +126,8 @@ def gone(api: Running) -> bool:
 
 def test_a_client_that_has_gone_is_forgotten(api: Running) -> None:
     with api.client.stream("GET", "/api/v1/live/sse", params=BTCUSDT) as answer:
-        Events(answer).next()
+        events = Events(answer)
+        events.next()
         assert not gone_now(api)
 
     assert gone(api)

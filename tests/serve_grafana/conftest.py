@@ -104,6 +104,8 @@ def configure(folder: Path, targets: dict[str, str]) -> None:
     settings["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     settings["rule_files"] = [str(PROMETHEUS / name) for name in settings["rule_files"]]
     for job in settings["scrape_configs"]:
+        for of_compose in ("authorization", "dns_sd_configs"):
+            job.pop(of_compose, None)
         job["static_configs"] = [{"targets": [targets[job["job_name"]]]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 

@@ -27,7 +27,8 @@ def test_its_processes_are_those_of_the_crew() -> None:
     settings = settings.model_copy(
         update={"serve": settings.serve.model_copy(update={"host": "0.0.0.0"})}  # noqa: S104
     )
-    crew = {part.name: part for part in parts_of(Options("local", ()), [], settings, 8000)}
+    live = ["--exchange", "binance", "--kind", "spot", "--instruments", "BTCUSDT"]
+    crew = {part.name: part for part in parts_of(Options("local", ()), live, settings, 8000)}
 
     assert set(OURS) == set(crew)
     for name, part in crew.items():

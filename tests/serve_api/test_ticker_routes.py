@@ -164,11 +164,12 @@ def test_a_stream_that_loses_its_database_is_cut_and_not_ended(
 ) -> None:
     """A client can tell: the last chunk, which says that the answer is whole, never comes."""
     monkeypatch.setattr("serve.api.history.STREAM_ROWS", 100)
+    # more than lies between server and client: nothing is read, so the server can't come to its end
+    repository.prices[BTC_USD] = repository.prices[BTC_USD] * 200
     with api.client.stream(
         "GET", "/api/v1/deribit/", params={"ticker": "btc_usd", "stream": "true"}
     ) as answer:
         assert answer.status_code == 200
-        repository.prices[BTC_USD] = repository.prices[BTC_USD] * 200
         repository.is_gone = True
 
         with pytest.raises(httpx.RemoteProtocolError):

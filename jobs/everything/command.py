@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from extract.bars import interval_ms
-from jobs.context import exchanges_of, open_lake
+from jobs.context import exchanges_of, leaves, open_lake
 from jobs.continuous import stopped_by_signals
 from jobs.everything.crew import Part, run
 from jobs.options import Env, Exchange, Instruments, Kind, Sets
@@ -110,13 +110,5 @@ def _polling(options: Options, settings: Settings) -> list[Part]:
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return as path=value what of the settings is only known since the exchanges run."""
-    known = dict(_leaves(before))
-    return [f"{path}={value}" for path, value in _leaves(after) if known.get(path) != value]
-
-
-def _leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{path}{name}.")
-        else:
-            yield f"{path}{name}", value
+    known = dict(leaves(before))
+    return [f"{path}={value}" for path, value in leaves(after) if known.get(path) != value]

@@ -101,7 +101,7 @@ async def latest(request: Request, exchange: Exchange) -> Response:
     serving = serving_of(request)
 
     async def make(publication: Publication, _: Format) -> Made:
-        series = await _series(serving, exchange, question)
+        series = await serving.find(exchange, question.ticker, kind=question.kind)
         head = _head(series, publication)
         if series.series_type == "bars":
             return await _newest_bar(serving, series, head)
@@ -139,7 +139,7 @@ async def _history(
     limit = rows_of(question.limit, serving.options)
 
     async def make(publication: Publication, wanted_format: Format) -> Made:
-        series = await _series(serving, exchange, question)
+        series = await serving.find(exchange, question.ticker, kind=question.kind)
         is_bars = series.series_type == "bars"
         columns = USUAL.columns if is_bars else PRICES
         names = [column.name for column in columns]
@@ -154,11 +154,6 @@ async def _history(
         return Made(head, key, columns, found.rows, found.next_cursor)
 
     return await answered(request, question.format, make)
-
-
-async def _series(serving: Serving, exchange: str, question: TickerQuestion) -> Series:
-    catalogue = await serving.catalogue()
-    return catalogue.find(exchange, question.ticker, kind=question.kind)
 
 
 def _wanted(
@@ -216,7 +211,7 @@ async def _streamed(
         raise unavailable("busy", "Too many histories are streamed", "Ask for pages in place.")
     serving.streams += 1
     try:
-        series = await _series(serving, exchange, question)
+        series = await serving.find(exchange, question.ticker, kind=question.kind)
         wanted = _wanted(series, question, span, STREAM_ROWS)
         first = await _block(serving, wanted, wanted_format, is_first=True)
     except BaseException:

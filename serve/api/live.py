@@ -70,8 +70,7 @@ async def sse(
 
 
 async def _series(serving: Serving, question: LiveQuestion) -> Series:
-    catalogue = await serving.catalogue()
-    series = catalogue.find(question.exchange, question.instrument, kind=question.kind)
+    series = await serving.find(question.exchange, question.instrument, kind=question.kind)
     require_bars(series)
     return series
 

@@ -46,8 +46,7 @@ async def ohlcv(request: Request) -> Response:
     shape = _shape(question)
 
     async def make(publication: Publication, wanted_format: Format) -> Made:
-        catalogue = await serving.catalogue()
-        series = catalogue.find(
+        series = await serving.find(
             question.exchange, question.instrument, kind=question.kind, uid=question.uid
         )
         require_bars(series)

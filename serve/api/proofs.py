@@ -58,8 +58,7 @@ async def coverage(request: Request) -> Response:
     serving = serving_of(request)
 
     async def make(_: Publication, __: Format) -> Made:
-        catalogue = await serving.catalogue()
-        series = catalogue.find(
+        series = await serving.find(
             question.exchange, question.instrument, kind=question.kind, uid=question.uid
         )
         stretches = await within(serving.repository.stretches(series), serving.options)
@@ -133,8 +132,7 @@ async def reconciliation(request: Request) -> Response:
     limit = rows_of(question.limit, serving.options)
 
     async def make(_: Publication, __: Format) -> Made:
-        catalogue = await serving.catalogue()
-        series = catalogue.find(
+        series = await serving.find(
             question.exchange, question.instrument, kind=question.kind, uid=question.uid
         )
         between = Between(question.start, question.end, limit, newest_first=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from serve.api.catalogue import Catalogue
 from serve.api.errors import unavailable
-from serve.records import Publication
+from serve.records import Publication, Series
 from serve.repository import Repository
 
 Found = TypeVar("Found")
@@ -108,6 +108,16 @@ class Serving:
                     self._catalogue = Catalogue(series)
                     self._catalogue_of = publication.number
         return self._catalogue
+
+    async def find(
+        self, exchange: str, name: str, *, kind: str | None = None, uid: str | None = None
+    ) -> Series:
+        """Return a series of the newest publication by the venue's name.
+
+        Raises:
+            RefusedError: as `Catalogue.find`.
+        """
+        return (await self.catalogue()).find(exchange, name, kind=kind, uid=uid)
 
 
 async def within(answer: Awaitable[Found], options: Options) -> Found:

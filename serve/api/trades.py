@@ -46,8 +46,7 @@ async def trades(request: Request) -> Response:
     after = cursors.read(question.cursor, "s") if question.cursor else None
 
     async def make(publication: Publication, _: Format) -> Made:
-        catalogue = await serving.catalogue()
-        series = catalogue.find(
+        series = await serving.find(
             question.exchange, question.instrument, kind=question.kind, uid=question.uid
         )
         between = Between(question.start, question.end, limit + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from extract.replay.exchange import ReplayExchange
 from extract.replay.faults import Fault
 from jobs.replay_rules import rules_of
 from lake.settings import load_settings
-from tests.queues.conftest import free_port
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -88,8 +89,6 @@ def price_of(url: str, process: subprocess.Popen[bytes], log: Path) -> dict[str,
 
 def sent(lake: Path) -> set[str]:
     """Return the prices that the exchange has answered, as bronze keeps them."""
-    import gzip  # noqa: PLC0415
-
     found = set()
     for path in (lake / "bronze" / "index_prices").rglob("*.ndjson.gz"):
         for line in gzip.decompress(path.read_bytes()).splitlines():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from serve.database import schema
 from serve.database.address import Address
 from serve.database.connecting import engine_of
 from serve.database.migrating import migrate
+from tests.ports import free_port
 from tests.serve_api.conftest import running
 from tests.serve_api.market import filled_repository
 from tests.serve_database.databases import start_postgres, stop_postgres
@@ -108,13 +108,6 @@ def configure(folder: Path, targets: dict[str, str]) -> None:
             job.pop(of_compose, None)
         job["static_configs"] = [{"targets": [targets[job["job_name"]]]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
 
 
 def collected() -> Counters:

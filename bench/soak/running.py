@@ -32,7 +32,8 @@ DISCONNECTS = 10_000
 #: A last collector asks for what a kill has lost.
 LAST_SECONDS = 15
 ENDS_WITHIN_SECONDS = 120
-STOPS_WITHIN_SECONDS = 300
+#: The step that is under way ends first: minutes, where the machine is busy and the JVM new.
+STOPS_WITHIN_SECONDS = 900
 LAST_PASS_SECONDS = 1800
 #: A process that the storage has ended is started again after so long, so often at most.
 AGAIN_SECONDS = 1.0

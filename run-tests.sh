@@ -18,6 +18,9 @@ else
     longest=(tests/jobs/test_front_to_back.py tests/jobs/test_information_job.py tests/jobs/test_kinds.py tests/jobs/test_known_then.py tests/jobs/test_live_to_silver.py tests/jobs/test_other_exchanges.py tests/jobs/test_daily_check.py tests/jobs/test_repair.py tests/jobs/test_republished.py tests/jobs/test_second_chances.py tests/jobs/test_skipped_numbers.py tests/jobs/test_soak.py tests/jobs/test_two_sources.py tests/docs/test_documented_runs.py)
     longest+=(tests/queues/test_killed_and_limited.py tests/queues/test_sqs.py tests/queues/test_lambda.py tests/kafka tests/s3 tests/notebooks tests/browser)
     longest+=(tests/jobs/test_reconciliation_kept.py tests/jobs/test_reconciled_blocks.py tests/front_door/test_reconcile_and_repair.py tests/jobs/test_streamed_charts.py)
+    longest+=(tests/front_door/test_up.py tests/serve_grafana tests/serve_database/test_publish.py tests/serve_database/test_publish_more.py)
+    longest+=(tests/serve_database/test_faults_of_databases.py tests/serve_files/test_readers.py tests/serve_files/test_ddl.py tests/serve_files/test_export_from_s3.py)
+    longest+=(tests/serve_api/test_api_document.py tests/serve_api/test_attacks.py tests/serve_api/test_server_process.py tests/serve_api/test_serve_command.py)
     set -- "${longest[@]/#/--ignore=}" "$@"
 fi
 # a JVM plans on one core: two processes, each with a session of its own, take two thirds of the time of one

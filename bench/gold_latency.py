@@ -53,13 +53,26 @@ def main() -> None:
     busy = Busy(busy.instruments, busy.trades_per_second, now - timedelta(minutes=1))
     with tempfile.TemporaryDirectory(prefix="candlelake-bench-") as folder:
         lake = Path(folder) / "lake"
-        with ReplayExchange(Rules(busy=busy, live=Live(datetime.now(tz=UTC)))) as exchange:
-            sets = [f"{name}={url}" for name, url in exchange.urls.settings().items()]
+        start = timedelta(milliseconds=_start_ms(busy))
+        with ReplayExchange(Rules(busy=busy, live=Live(datetime.now(tz=UTC) + start))) as exchange:
+            sets = _sets(exchange)
             ahead_ms = _ahead_ms(sets)
+            print(f"our clock is {ahead_ms} ms ahead of the exchange's")
             with _started(lake, sets, busy, asked.log):
                 time.sleep((asked.minutes + WARM_MINUTES) * 60)
-        latencies = list(_latencies(lake, ahead_ms))
-    _tell(latencies, asked.instruments)
+        for state, is_wanted in (("complete", True), ("there", False)):
+            print(f"candles that are {state}:")
+            _tell(list(_latencies(lake, ahead_ms, complete=is_wanted)), asked.instruments)
+
+
+def _sets(exchange: ReplayExchange) -> list[str]:
+    return [f"{name}={url}" for name, url in exchange.urls.settings().items()]
+
+
+def _start_ms(busy: Busy) -> int:
+    """Return how long an exchange takes to start: its clock runs from then on, and ours already."""
+    with ReplayExchange(Rules(busy=busy, live=Live(datetime.now(tz=UTC)))) as exchange:
+        return _ahead_ms(_sets(exchange))
 
 
 def _ahead_ms(sets: list[str]) -> int:
@@ -91,8 +104,11 @@ def _started(lake: Path, sets: list[str], busy: Busy, log: Path) -> Iterator[Non
                 process.wait(timeout=300)
 
 
-def _latencies(lake: Path, ahead_ms: int) -> Iterator[tuple[datetime, float]]:
-    """Yield each 1-minute bar's end and how many seconds later its first complete row stood."""
+def _latencies(lake: Path, ahead_ms: int, *, complete: bool) -> Iterator[tuple[datetime, float]]:
+    """Yield each 1-minute bar's end and how many seconds later its first row stood.
+
+    `complete` counts those rows alone that are proved whole: by a trade of the next minute.
+    """
     table = lake / "gold" / "ohlcv"
     seen: set[tuple[str, datetime]] = set()
     for name in sorted((table / "_delta_log").glob("*.json")):
@@ -103,7 +119,7 @@ def _latencies(lake: Path, ahead_ms: int) -> Iterator[tuple[datetime, float]]:
                 continue
             for row in _rows(table / action["add"]["path"]):
                 place = (row["instrument"], row["bar_start"])
-                if row["is_complete"] and place not in seen:
+                if (row["is_complete"] or not complete) and place not in seen:
                     seen.add(place)
                     end = row["bar_start"] + timedelta(minutes=1)
                     yield end, (at_ms - ahead_ms - to_millis(end)) / 1000

@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trades", type=int, default=10_000_000)
     parser.add_argument("--every", type=int, default=100_000, help="one row of so many differs")
+    parser.add_argument("--passes", type=int, default=1, help="how often, in the same JVM")
     parser.add_argument("--rows", action="store_true", help="settle no block: every row is parsed")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="candlelake-bench-") as folder:
@@ -44,7 +45,8 @@ def main() -> None:
         with open_context("bench", lake, writes=tuple(TABLES.values())) as context:
             context.tables.ensure(*TABLES.values())
             _tell(context, landed)
-            _told(context, asked.trades, landed)
+            for _ in range(asked.passes):
+                _told(context, asked.trades, landed)
 
 
 def _tell(context: Context, landed: two_sources.Landed) -> None:
@@ -77,7 +79,8 @@ def _told(context: Context, trades: int, landed: two_sources.Landed) -> None:
     print(f"seeded {len(wanted)}, found {len(found)}, of these with their own cause {right}")
     for identifier, cause in sorted(wanted.items() ^ found.items()):
         print(f"  {identifier}: {cause}, found {found.get(identifier)}")
-    sys.exit(0 if found == wanted else 1)
+    if found != wanted:
+        sys.exit(1)
 
 
 def _plan() -> checks.Plan:

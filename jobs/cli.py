@@ -12,13 +12,16 @@ from jobs.coverage.command import coverage
 from jobs.coverage.repair import repair
 from jobs.data_docs import data_docs
 from jobs.ddl import ddl
+from jobs.everything.command import up
 from jobs.exporting import export, list_data
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
 from jobs.incidents import command as incidents_command
 from jobs.options import Env, Sets
+from jobs.publishing import command as database_command
 from jobs.reconcile import reconcile
 from jobs.replaying import replay
+from jobs.serving import api_key, serve
 from jobs.sql import sql
 from jobs.status.command import status
 from jobs.watch.command import watch
@@ -33,18 +36,22 @@ app.command()(sql)
 app.command()(plan)
 app.command()(status)
 app.command()(watch)
+app.command()(up)
 app.command()(coverage)
 app.command()(reconcile)
 app.command()(repair)
 app.command()(data_docs)
 app.command()(replay)
+app.command()(serve)
 app.command()(export)
 app.command()(list_data)
 app.command()(ddl)
 app.add_typer(extract_command.app, name="extract")
+app.add_typer(api_key, name="api-key")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(incidents_command.app, name="incidents")
+app.add_typer(database_command.app, name="database")
 
 
 @app.command()

@@ -106,7 +106,7 @@ def exchanges_of(settings: Settings, *, clock: ReplayClock = "still") -> Iterato
     `clock` is the replay's: it stands still, so that runs are alike, or it runs.
     """
     addresses = settings.model_dump()["exchanges"]
-    if REPLAY not in _leaves(addresses):
+    if REPLAY not in dict(leaves(addresses)).values():
         yield settings
         return
     with ReplayExchange(rules_of(settings, clock)) as exchange:
@@ -116,12 +116,13 @@ def exchanges_of(settings: Settings, *, clock: ReplayClock = "still") -> Iterato
         yield Settings.model_validate(values)
 
 
-def _leaves(values: Mapping[str, Any]) -> Iterator[Any]:
-    for value in values.values():
+def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each setting under its name, the path in the TOML."""
+    for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value)
+            yield from leaves(value, f"{path}{name}.")
         else:
-            yield value
+            yield f"{path}{name}", value
 
 
 def _fill_in(values: dict[str, Any], path: Sequence[str], url: str) -> None:

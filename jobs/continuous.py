@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 MINUTE = timedelta(minutes=1)
 #: Behind a minute's end, when collectors have landed what came until then.
 LANDED = timedelta(seconds=1.5)
+#: Brings what is new to the serving database.
+Publish = Callable[[Context], None]
+#: What candles are made of: the rest, such as the exchange's own bars, waits until they are out.
+BEFORE_CANDLES = frozenset({"instruments", *gold.SOURCES})
 
 
 @dataclass(slots=True)
@@ -53,17 +57,14 @@ class Keeper:
             CandlelakeError: as the jobs' own steps.
         """
         news = [name for name in ("instruments", *silver.FACTS) if self._has_news(name)]
-        for name in news:
-            if self.stopping.is_set():
-                return True
-            if name == "instruments":
-                instruments.consume(self.context)
-            else:
-                silver.consume(self.context, name)
+        self._consume([name for name in news if name in BEFORE_CANDLES])
         ended = gold.until(self.context).replace(second=0, microsecond=0)
-        if ended == self.minute or self.stopping.is_set():
+        is_due = ended != self.minute
+        if is_due and not self.stopping.is_set():
+            gold.follow(self.context)
+        self._consume([name for name in news if name not in BEFORE_CANDLES])
+        if not is_due or self.stopping.is_set():
             return bool(news)
-        gold.follow(self.context)
         gold_of_perpetuals.follow(self.context)
         hour = ended.replace(minute=0)
         if hour != self.hour:
@@ -72,6 +73,15 @@ class Keeper:
         self.minute = ended
         log.info("gold is fresh until=%s", to_iso(ended))
         return True
+
+    def _consume(self, datasets: Sequence[str]) -> None:
+        for name in datasets:
+            if self.stopping.is_set():
+                return
+            if name == "instruments":
+                instruments.consume(self.context)
+            else:
+                silver.consume(self.context, name)
 
     def due(self) -> datetime:
         """Return when the next minute has ended by our clock less the grace time."""
@@ -84,8 +94,10 @@ class Keeper:
         return count != known
 
 
-def run_continuously(lake: Lake) -> None:
+def run_continuously(lake: Lake, publish: Publish | None = None) -> None:
     """Keep silver and gold fresh until a signal comes; it extracts nothing: collectors do.
+
+    `publish` is called behind each pass that brought something.
 
     Raises:
         KeyboardInterrupt: it was SIGINT.
@@ -96,13 +108,16 @@ def run_continuously(lake: Lake) -> None:
         open_context("pipeline", lake, writes=tuple(TABLES.values())) as context,
     ):
         context.tables.ensure(*STANDING)
-        passes = keep_fresh(context, stopping, lake.settings.continuous.interval_seconds)
+        seconds = lake.settings.continuous.interval_seconds
+        passes = keep_fresh(context, stopping, seconds, publish)
         log.info("stopped after passes=%d", passes)
     if signal.SIGINT in signals:
         raise KeyboardInterrupt
 
 
-def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> int:
+def keep_fresh(
+    context: Context, stopping: Event, interval_seconds: float, publish: Publish | None = None
+) -> int:
     """Refresh every so many seconds until `stopping` is set; return how many passes that were.
 
     A pass that takes longer is followed by the next at once, or behind the next minute's end. What
@@ -116,7 +131,10 @@ def keep_fresh(context: Context, stopping: Event, interval_seconds: float) -> in
     while not stopping.is_set():
         began, minute = context.clock.now(), keeper.minute
         try:
-            publish_pass(context, began, changed=keeper.refresh())
+            changed = keeper.refresh()
+            publish_pass(context, began, changed=changed)
+            if changed and publish is not None and not stopping.is_set():
+                publish(context)
         except CandlelakeError as error:
             publish_stop(context, began, error)
             if not stopping.is_set():

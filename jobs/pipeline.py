@@ -13,7 +13,7 @@ import typer
 from jobs import gold, gold_of_perpetuals, information_bars, instruments, silver
 from jobs.application import run_job
 from jobs.context import Context, Lake, exchanges_of, open_context, open_lake, start_session
-from jobs.continuous import run_continuously
+from jobs.continuous import Publish, run_continuously
 from jobs.extraction.run import Extraction, Prepared, prepare
 from jobs.options import (
     Datasets,
@@ -32,7 +32,7 @@ from jobs.options import (
 )
 from jobs.reconciliation import candles
 from jobs.runs import recorded
-from lake.errors import CandlelakeError, ExtractError
+from lake.errors import CandlelakeError, ExtractError, UsageError
 from lake.tables import STANDING, TABLES
 
 Continuous = Annotated[
@@ -40,6 +40,12 @@ Continuous = Annotated[
     typer.Option(
         "--continuous",
         help="Extract nothing; keep silver and gold fresh with what lands, until interrupted.",
+    ),
+]
+Publishes = Annotated[
+    bool,
+    typer.Option(
+        "--publish", help="Of --continuous: bring what is new to the serving database as well."
     ),
 ]
 
@@ -56,6 +62,7 @@ def pipeline(
     source: Source = "rest",
     yes: Yes = False,
     continuous: Continuous = False,
+    publish: Publishes = False,
     sets: Sets = None,
 ) -> None:
     """Bring a window of the market from the exchange to certified candles.
@@ -63,8 +70,14 @@ def pipeline(
     Example: ./spark-submit.sh pipeline --start 2024-01-01 --end 2024-01-02
     """
     lake = open_lake(env, sets or ())
-    if continuous or only_polled(datasets):
-        return run_continuously(lake) if continuous else refine_polled(lake)
+    if continuous:
+        return run_continuously(lake, _publication(lake, wanted=publish))
+    if publish:
+        raise UsageError(
+            "--publish goes with --continuous", hint="Else run ./spark-submit.sh publish behind it."
+        )
+    if only_polled(datasets):
+        return refine_polled(lake)
     selection = select(
         lake.settings,
         exchange=exchange,
@@ -75,6 +88,23 @@ def pipeline(
         datasets=datasets,
         source=source,
     )
+    extract_and_certify(lake, selection, yes=yes)
+    return None
+
+
+def _publication(lake: Lake, *, wanted: bool) -> Publish | None:
+    if not wanted:
+        return None
+    # the drivers of databases where they are used
+    from jobs.publish import follow  # noqa: PLC0415
+    from serve.database.address import address_of  # noqa: PLC0415
+
+    address_of(lake.settings)
+    return follow
+
+
+def extract_and_certify(lake: Lake, selection: Selection, *, yes: bool) -> None:
+    """Extract what is selected, refine it, and hold the candles against the exchange's own bars."""
     with exchanges_of(lake.settings) as settings:
         extraction = prepare(lake, settings, selection, yes=yes)
         # Spark takes as long to start as a short extraction
@@ -86,7 +116,6 @@ def pipeline(
             if isinstance(landed, CandlelakeError):
                 raise landed
             counts.update(run(context, selection, landed))
-    return None
 
 
 def refine_polled(lake: Lake) -> None:

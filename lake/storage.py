@@ -286,6 +286,26 @@ class Tables:
             .load(self.location(table))
         )
 
+    def read_version(self, table: Table, version: int) -> DataFrame:
+        """Return the rows that the table had at one of its versions."""
+        reader = self.spark.read.format("delta").option("versionAsOf", version)
+        return reader.load(self.location(table))
+
+    def changed_between(self, table: Table, first: int, last: int) -> DataFrame | None:
+        """Return what the versions from `first` to `last`, both included, have changed.
+
+        None where the table has no feed of its changes, or keeps it no longer. The rows are the
+        table's, with `_change_type` and `_commit_version`.
+        """
+        entry = f"{table.path}/_delta_log/{first:020}.json"
+        properties = self._delta(table, self.spark).detail().select("properties").first()
+        has_feed = properties is not None and "delta.enableChangeDataFeed" in properties[0]
+        if not has_feed or self.store.read(entry) is None:
+            return None
+        reader = self.spark.read.format("delta").option("readChangeFeed", "true")
+        reader = reader.option("startingVersion", first).option("endingVersion", last)
+        return reader.load(self.location(table))
+
     def _delta(self, table: Table, spark: SparkSession) -> DeltaTable:
         return DeltaTable.forPath(spark, self.location(table))
 

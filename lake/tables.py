@@ -105,7 +105,7 @@ SILVER_INDEX_PRICES = Table(
     key=(*IDENTITY_KEY, "minute", "source", "price_source"),
     partitions=BY_DAY_AND_INSTRUMENT,
     statistics=("exchange", "kind", "minute", "price_source"),
-    properties=COMMON,
+    properties={**COMMON, **FEED},
     on_demand=True,
 )
 SILVER_INSTRUMENTS = Table(
@@ -137,7 +137,7 @@ GOLD_OHLCV_REVISIONS = Table(
     key=(*IDENTITY_KEY, "bar_interval", "bar_start", "revision"),
     partitions=("bar_interval", "year", "month"),
     statistics=("exchange", "kind", "instrument", "bar_start"),
-    properties={**COMMON, **APPEND_ONLY},
+    properties={**COMMON, **FEED, **APPEND_ONLY},
 )
 GOLD_FUNDING_RATES = Table(
     "gold.funding_rates",

@@ -74,11 +74,27 @@ class Bar(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A stretch `[from_time, until_time)` of whole bars of one interval without prints."""
+    """A stretch `[from_time, until_time)` of whole bars of one interval without prints.
+
+    `built_from` names the table whose ids prove it.
+    """
 
     from_time: int
     until_time: int
     state: RunState
+    built_from: str = "trades"
+
+
+class RenderedBars(NamedTuple):
+    """Bars as JSON objects parted by commas, and where the next one starts, None at the end.
+
+    An object tells time (the bar's start, ms), open, high, low, close, volume, base_volume,
+    quote_volume, trade_count, is_complete and is_filled, in this order; decimals are exact text.
+    """
+
+    content: bytes
+    count: int  # type: ignore[assignment]
+    next_start: int | None
 
 
 class IndexPrice(NamedTuple):

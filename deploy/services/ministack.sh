@@ -12,17 +12,7 @@ home="$tools/ministack-$version"
 install() {
     [ -f "$home/.complete" ] && return
     [ -x "$venv/bin/python" ] || fail "functions run with the Python of .venv: make the environment first, with ./run-tests.sh."
-    mkdir -p "$tools"
-    exec 9>"$tools/.lock"
-    flock 9
-    if [ ! -f "$home/.complete" ]; then
-        say "installing ministack $version (first run)"
-        "$venv/bin/python" -m venv --clear "$home" || fail "could not make a virtual environment; is Python's venv module installed?"
-        "$home/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$here/deploy/services/ministack.txt" >&2 \
-            || fail "the pinned packages could not be installed; see above."
-        touch "$home/.complete"
-    fi
-    exec 9>&-
+    install_apart "$home" "$here/deploy/services/ministack.txt" "ministack $version"
 }
 
 start() {

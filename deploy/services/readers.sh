@@ -8,22 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/service.sh"
 wanted="$(sha256sum < "$here/deploy/services/readers.txt" | cut -c 1-12)"
 home="$tools/readers-$wanted"
 
-install() {
-    [ -f "$home/.complete" ] && return
-    local python
-    python="$(find_python)" || exit 2
-    mkdir -p "$tools"
-    exec 9>"$tools/.lock"
-    flock 9
-    if [ ! -f "$home/.complete" ]; then
-        say "installing nautilus_trader and freqtrade (first run, a minute or two)"
-        "$python" -m venv --clear "$home" || fail "could not make a virtual environment; is Python's venv module installed?"
-        "$home/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$here/deploy/services/readers.txt" >&2 \
-            || fail "the pinned packages could not be installed; see above."
-        touch "$home/.complete"
-    fi
-    exec 9>&-
-}
+install() { install_apart "$home" "$here/deploy/services/readers.txt" "nautilus_trader and freqtrade"; }
 
 case "${1:-} $#" in
     "install 1") install ;;

@@ -36,6 +36,25 @@ compile() {
     return "$status"
 }
 
+# install_apart HOME LIST WHAT: a virtual environment of its own in .tools, with the pinned packages of LIST.
+install_apart() {
+    local home="$1" list="$2" what="$3" python
+    [ -f "$home/.complete" ] && return
+    python="$venv/bin/python"
+    [ -x "$python" ] || python="$(find_python)" || exit 2
+    mkdir -p "$tools"
+    exec 9>"$tools/.lock"
+    flock 9
+    if [ ! -f "$home/.complete" ]; then
+        say "installing $what (first run, a minute or two)"
+        "$python" -m venv --clear "$home" || fail "could not make a virtual environment; is Python's venv module installed?"
+        "$home/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$list" >&2 \
+            || fail "the pinned packages could not be installed; see above."
+        touch "$home/.complete"
+    fi
+    exec 9>&-
+}
+
 # start_service FOLDER URL COMMAND...: runs the command in the background until URL answers; prints nothing.
 # Returns 1 where another server has the port, the command ended or the URL did not answer in 20 seconds.
 start_service() {

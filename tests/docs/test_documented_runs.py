@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,14 +32,24 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def beside() -> Iterator[ExitStack]:
+    """What runs in the background of a document, and ends with it."""
+    with ExitStack() as stack:
+        yield stack
+
+
 @pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.stem)
 def test_the_commands_print_what_the_document_shows(
-    path: Path, checkout: Path, tmp_path: Path
+    path: Path, checkout: Path, tmp_path: Path, beside: ExitStack
 ) -> None:
     """In a new lake, as a reader has it: no other lake is copied, as streams know files by path."""
     lake = tmp_path / "lake"
     for command in commands(path):
         if command.text in NOT_RUN:
+            continue
+        if command.text.endswith(" &"):
+            beside.enter_context(running(command.text.removesuffix(" &"), checkout, lake))
             continue
 
         done = run(command.text, checkout, lake)
@@ -46,19 +58,39 @@ def test_the_commands_print_what_the_document_shows(
         assert shows(command.shown, done.stdout), f"{command.text}\n{done.stdout[-3000:]}"
 
 
+@contextmanager
+def running(command: str, checkout: Path, lake: Path) -> Iterator[None]:
+    """Run a command that a reader puts into the background, until the document ends."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"],
+        cwd=checkout,
+        env=environment_of(checkout, lake),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
 def run(command: str, checkout: Path, lake: Path) -> subprocess.CompletedProcess[str]:
-    environment = {
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=checkout,
+        env=environment_of(checkout, lake),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def environment_of(checkout: Path, lake: Path) -> dict[str, str]:
+    return {
         **os.environ,
         "CANDLELAKE_LAKE__ROOT": str(lake),
         "CANDLELAKE_REQUIREMENTS": "dev",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(checkout),
     }
-    return subprocess.run(
-        ["bash", "-c", command],
-        cwd=checkout,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )

@@ -11,7 +11,10 @@ from jobs.cli import app
 from tests.docs.documents import ROOT
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-ALERTS = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+ALERTS = "".join(
+    (ROOT / "deploy" / "prometheus" / name).read_text(encoding="utf-8")
+    for name in ("alerts.yml", "serving-alerts.yml")
+)
 
 
 def test_every_command_and_option_of_the_page_exists() -> None:

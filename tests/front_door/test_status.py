@@ -18,6 +18,7 @@ import pytest
 from tests.docs.documents import ROOT
 from tests.front_door.commands import candlelake, the_error
 from tests.front_door.test_live import QUICKLY, TRADES, running, wait_for
+from tests.ports import free_port
 
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 PROMTOOL = shutil.which("promtool")
@@ -28,12 +29,6 @@ def told(lake: Path) -> tuple[int, dict[str, Any]]:
     done = candlelake("status", "--json", "--set", f"lake.root={lake}")
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def scraped(port: int) -> str:

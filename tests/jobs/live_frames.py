@@ -50,7 +50,41 @@ def land(lake: Lake, instrument: str, first_id: int, count: int, start: datetime
         for place in range(count)
     ]
     covered = Coverage(first_id, first_id + count - 1, begin, begin + 1000 * count)
-    name = BronzeName("trades", "binance", "spot", instrument, "live", covered, "run")
+    _pack(
+        lake, BronzeName("trades", "binance", "spot", instrument, "live", covered, "run"), envelopes
+    )
+
+
+def land_bar(lake: Lake, instrument: str, start: datetime) -> None:
+    """Land a closed minute as the exchange's own stream of bars tells it."""
+    begin, stream = to_millis(start), f"{instrument.lower()}@kline_1m"
+    bar: dict[str, object] = {"t": begin, "T": begin + 59_999, "s": instrument, "i": "1m"}
+    bar |= dict.fromkeys(("o", "c", "h", "l"), "100.00000001")
+    bar |= dict.fromkeys(("v", "q", "V", "Q"), "0.60000000")
+    bar |= {"f": 1, "L": 60, "n": 60, "x": True, "B": "0"}
+    event = {"e": "kline", "E": begin + 60_005, "s": instrument, "k": bar}
+    received = start + timedelta(seconds=61)
+    envelope = Envelope(
+        exchange="binance",
+        kind="spot",
+        dataset="klines",
+        instrument=instrument,
+        mode="live",
+        region="local",
+        request={"method": "SUBSCRIBE", "params": {"interval": "1m", "stream": stream}},
+        status=0,
+        end_download_timestamp=received,
+        knowledge_timestamp=received,
+        run_id=lake.run_id,
+        sequence=1,
+        body=json.dumps({"stream": stream, "data": event}, separators=(",", ":")).encode(),
+    )
+    covered = Coverage(begin, begin, begin, begin + 60_000)
+    name = BronzeName("klines", "binance", "spot", instrument, "live", covered, "1m-run")
+    _pack(lake, name, [envelope])
+
+
+def _pack(lake: Lake, name: BronzeName, envelopes: list[Envelope]) -> None:
     packer = Packer(lake.store, lake.clock)
-    packer.take(Small(name, envelopes, count, lambda _: None))
+    packer.take(Small(name, envelopes, len(envelopes), lambda _: None))
     packer.flush()

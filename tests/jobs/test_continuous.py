@@ -8,20 +8,22 @@ from threading import Event, Timer
 
 import pytest
 
-from jobs import open_minutes
+from jobs import gold, open_minutes, silver
 from jobs.context import Context
 from jobs.continuous import Keeper, keep_fresh, next_look
+from lake.clock import to_millis
 from lake.errors import StorageError
 from lake.tables import (
     GOLD_OHLCV,
     GOLD_SOURCE_BARS,
     OPS_CONTINUITY,
     OPS_GATE_RESULTS,
+    SILVER_KLINES,
     SILVER_TRADES,
 )
 from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import held
-from tests.jobs.live_frames import land
+from tests.jobs.live_frames import land, land_bar
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -66,6 +68,32 @@ def test_each_look_takes_what_has_landed_since_the_last(open_lake: OpenLake) -> 
     assert [(row["entry"], row["first_id"], row["last_id"]) for row in runs] == [("held", 1, 150)]
 
 
+def test_candles_are_out_before_the_exchanges_own_bars_are_taken(
+    open_lake: OpenLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, steps = open_lake(), list[str]()
+    consume, follow = silver.consume, gold.follow
+
+    def consumed(one: Context, dataset: str) -> None:
+        steps.append(dataset)
+        consume(one, dataset)
+
+    def followed(one: Context) -> None:
+        steps.append("candles")
+        follow(one)
+
+    monkeypatch.setattr(silver, "consume", consumed)
+    monkeypatch.setattr(gold, "follow", followed)
+    land(context, "BTCUSDT", 1, 60, NOON)
+    land_bar(context, "BTCUSDT", NOON)
+
+    Keeper(context).refresh()
+
+    assert steps == ["trades", "candles", "klines"]
+    assert minutes(context) == {"12:00": (60, True)}
+    assert [row["open_time_sent"] for row in held(context, SILVER_KLINES)] == [to_millis(NOON)]
+
+
 def test_it_goes_on_until_it_is_told_to_stop(open_lake: OpenLake) -> None:
     context, stopping = open_lake(), Event()
     land(context, "BTCUSDT", 1, 60, NOON)
@@ -77,6 +105,21 @@ def test_it_goes_on_until_it_is_told_to_stop(open_lake: OpenLake) -> None:
     told.join()
     assert passes >= 1
     assert ids(context) == list(range(1, 61))
+
+
+def test_only_a_pass_that_brought_something_is_published(open_lake: OpenLake) -> None:
+    context, stopping, published = open_lake(), Event(), list[list[int]]()
+    land(context, "BTCUSDT", 1, 60, NOON)
+
+    def publish(one: Context) -> None:
+        published.append(ids(one))
+        # two more looks, which find nothing new
+        Timer(3, stopping.set).start()
+
+    passes = keep_fresh(context, stopping, 0.1, publish)
+
+    assert passes > 1
+    assert published == [list(range(1, 61))]
 
 
 def test_a_minute_that_goes_on_comes_to_gold_when_it_has_ended(open_lake: OpenLake) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from extract.replay.engine import Rules
 from extract.replay.exchange import ReplayExchange
 from extract.replay.exchange_clock import SPOT
 from extract.replay.limits import WeightRules
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -115,12 +115,6 @@ def start_worker(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]
     for worker in started:
         worker.kill()
         worker.wait(10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:

@@ -11,7 +11,7 @@ from redis import Redis
 from extract.budget import WEIGHT_HEADER
 from extract.shared_budget import SharedMinuteWeight, SharedPace
 from lake.errors import BannedError, UnreachableError
-from tests.queues.conftest import free_port
+from tests.ports import free_port
 
 NOON = datetime(2025, 9, 3, 12, 0, 30, tzinfo=UTC)
 

@@ -51,6 +51,26 @@ def test_a_lake_on_s3_has_the_exchanges_own_candles(server: S3Server, bucket: st
     assert {"bronze", "silver", "gold", "ops", "checkpoints"} <= keys
 
 
+def test_a_reconciliation_on_s3_leaves_its_page_and_both_sides(
+    server: S3Server, bucket: str
+) -> None:
+    root = f"s3a://{bucket}/lake"
+    assert run(server, root, "pipeline", *HOUR).returncode == 0
+
+    wanted = ("--check", "archive", "--datasets", "agg_trades")
+    done = run(server, root, "reconcile", *wanted, *HOUR)
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "0 unexplained" in done.stdout
+    client = open_client()
+    listed = client.list_objects_v2(Bucket=bucket, Prefix="lake/ops/qa/")["Contents"]
+    pages = [entry["Key"] for entry in listed if entry["Key"].endswith("/report.html")]
+    assert len(pages) == 1, listed
+    page = client.get_object(Bucket=bucket, Key=pages[0])["Body"].read().decode()
+    assert "BTCUSDT" in page
+    assert any(entry["Key"].endswith(".parquet") for entry in listed)
+
+
 def told(done: subprocess.CompletedProcess[str]) -> str:
     """The only line that a fault leaves for the user."""
     assert done.returncode == 1, done.stderr[-3000:]

@@ -208,9 +208,10 @@ SQL_WRITE = re.compile(
 
 
 def test_no_sql_text_writes_a_table() -> None:
+    # what `serve` writes by SQL is its own database: it has no session of Spark
     found = [
         f"{name}:{node.lineno}"
-        for name, path in modules(*SHIPPED).items()
+        for name, path in modules(*(room for room in SHIPPED if room != "serve")).items()
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)

@@ -1,0 +1,1 @@
+"""From the lake to the serving database: what is read for a publication, part by part."""

@@ -1,0 +1,1 @@
+"""The HTTP API: what a serving database holds, to programs and people. Nothing here writes."""

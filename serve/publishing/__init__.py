@@ -1,0 +1,1 @@
+"""What writes the serving database: one publication is one transaction."""

@@ -10,21 +10,35 @@ import os
 import signal
 import socket
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Event
 from typing import Annotated, Any
 
 import typer
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 
 from jobs.application import INTERRUPTED, run_job
 from jobs.context import Context, open_context, open_lake
 from jobs.continuous import stopped_by_signals
 from jobs.options import Env, Sets
 from jobs.shared_views import share
-from lake.errors import ServeError
+from lake.errors import CandlelakeError, ServeError
 from lake.moment import seconds_of
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+#: What Spark raises, on its own account or its gateway's.
+OF_SPARK = (PySparkException, Py4JError)
+#: How long the JVM may take to end when it was told to.
+PATIENCE_SECONDS = 10
+#: They warn at each statement: that there is no job to cancel, and what the client has been told.
+NOISY = (
+    "org.apache.spark.scheduler.DAGScheduler",
+    "org.apache.hive.service.cli.thrift.ThriftCLIService",
+)
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 
 
@@ -47,37 +61,100 @@ def serve_sql(
 
     Example: ./spark-submit.sh serve-sql
     """
-    parent, lives = os.getppid(), seconds_of(lifetime, "--lifetime") if lifetime else None
-    with (
-        stopped_by_signals() as (stopping, signals),
-        open_context("serve-sql", open_lake(env, sets or ())) as context,
-    ):
-        shared = share(context)
-        log.info("views shared: %s", ", ".join(shared))
-        jdbc, connect = start_thrift(context, thrift_port), start_connect(context, connect_port)
-        print(f"jdbc:hive2://{LOOPBACK}:{jdbc}")
-        print(f"sc://localhost:{connect}", flush=True)
-        began = due = time.monotonic()
-        # spark-submit has the signal too: without its JVM there is nothing left to serve
-        while not stopping.wait(0.5) and os.getppid() == parent:
-            now = time.monotonic()
-            if lives is not None and now - began >= lives:
-                break
-            if now - due >= refresh_seconds:
-                share(context)
-                due = time.monotonic()
+    lives = seconds_of(lifetime, "--lifetime") if lifetime else None
+    lake, ports = open_lake(env, sets or ()), free_ports(thrift_port, connect_port)
+    with stopped_by_signals() as (stopping, signals):
+        told = Told(stopping, os.getppid())
+        try:
+            with open_context("serve-sql", lake) as context:
+                start(context, *ports)
+                _serve(context, told, refresh_seconds, lives)
+        except (*OF_SPARK, OSError):
+            if not told.to_stop_within(PATIENCE_SECONDS):
+                raise
     if signal.SIGINT in signals:
         raise SystemExit(INTERRUPTED)
 
 
-def start_thrift(context: Context, port: int) -> int:
-    """Start the server of JDBC in this session's JVM; return its port, a free one for 0.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whether this process is to stop.
+
+    A signal reaches spark-submit's JVM, our parent, alone or first: what Spark raises then is no
+    fault, and without it there is nothing left to serve.
+    """
+
+    stopping: Event
+    parent: int
+
+    def to_stop_within(self, seconds: float) -> bool:
+        """Wait so long, or until it is; tell whether it is."""
+        patient_until = time.monotonic() + seconds
+        while not self.stopping.wait(0.1) and os.getppid() == self.parent:
+            if time.monotonic() >= patient_until:
+                return False
+        return True
+
+
+def start(context: Context, thrift_port: int, connect_port: int) -> None:
+    """Share the lake's names, start both servers, and print where they are."""
+    log4j = _jvm(context).org.apache.logging.log4j
+    for name in NOISY:
+        log4j.core.config.Configurator.setLevel(name, log4j.Level.ERROR)
+    share(context)
+    start_thrift(context, thrift_port)
+    start_connect(context, connect_port)
+    print(f"jdbc:hive2://{LOOPBACK}:{thrift_port}")
+    print(f"sc://localhost:{connect_port}", flush=True)
+
+
+def _serve(context: Context, told: Told, refresh_seconds: float, lives: float | None) -> None:
+    began = due = time.monotonic()
+    while not told.to_stop_within(0.5):
+        now = time.monotonic()
+        if lives is not None and now - began >= lives:
+            return
+        if now - due < refresh_seconds:
+            continue
+        try:
+            share(context)
+        except (*OF_SPARK, CandlelakeError) as error:
+            if told.to_stop_within(PATIENCE_SECONDS):
+                return
+            why = str(error).partition("\n")[0]
+            log.warning("served as before; new tables could not be looked for: %s", why)
+        due = time.monotonic()
+
+
+def free_ports(*wanted: int) -> list[int]:
+    """Return the ports, or for 0 one that is free, before Spark is started in vain for a taken one.
 
     Raises:
-        ServeError: the port is taken.
+        ServeError: another program listens on one, or one is named twice.
     """
-    port = _free(port)
+    with ExitStack() as probes:
+        found = []
+        for port in wanted:
+            probe = probes.enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+                probe.listen()
+            except OSError as error:
+                raise ServeError(
+                    f"the port {port} can't be listened on: {error.strerror}",
+                    where=LOOPBACK,
+                    hint="Stop the other program, or name others: --thrift-port, --connect-port.",
+                ) from error
+            found.append(int(probe.getsockname()[1]))
+        return found
+
+
+def start_thrift(context: Context, port: int) -> None:
+    """Start the server of JDBC, HiveServer2's protocol, in this session's JVM."""
     jvm, conf = _jvm(context), _conf(context)
+    # its catalog in memory is Derby's, which would write a log where the command is run
+    jvm.java.lang.System.setProperty("derby.stream.error.file", os.devnull)
     hadoop = context.spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001
     names = {"hive.server2.thrift.bind.host": LOOPBACK, "hive.server2.thrift.port": str(port)}
     for key, value in names.items():
@@ -88,22 +165,15 @@ def start_thrift(context: Context, port: int) -> int:
         session,
         False,
     )
-    return port
 
 
-def start_connect(context: Context, port: int) -> int:
-    """Start the server of Spark Connect in this session's JVM; return its port, a free one for 0.
-
-    Raises:
-        ServeError: the port is taken.
-    """
-    port = _free(port)
+def start_connect(context: Context, port: int) -> None:
+    """Start the server of Spark Connect in this session's JVM."""
     jvm, conf = _jvm(context), _conf(context)
     conf.set("spark.connect.grpc.binding.address", LOOPBACK)
     conf.set("spark.connect.grpc.binding.port", str(port))
     spark_context = context.spark.sparkContext._jsc.sc()  # noqa: SLF001
     jvm.org.apache.spark.sql.connect.service.SparkConnectService.start(spark_context)
-    return port
 
 
 def _jvm(context: Context) -> Any:
@@ -112,25 +182,6 @@ def _jvm(context: Context) -> Any:
 
 def _conf(context: Context) -> Any:
     return context.spark.sparkContext._jsc.sc().conf()  # noqa: SLF001
-
-
-def _free(port: int) -> int:
-    """Return the port, or for 0 one that is free; the servers' own words for a taken one are long.
-
-    Raises:
-        ServeError: another program listens there.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise ServeError(
-                f"the port {port} can't be listened on: {error.strerror}",
-                where=LOOPBACK,
-                hint="Stop the other program, or name others: --thrift-port, --connect-port.",
-            ) from error
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -8,17 +8,17 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from jobs import catalog, views
+from jobs import catalog
 from jobs.context import Context
 from lake.errors import StorageError
 
 #: Where Spark keeps views that all sessions see; the named views read them.
 GLOBAL = "global_temp"
-#: The values of every moment, with known_from and known_until, that the functions filter.
-KNOWN: Mapping[str, Callable[[Context], DataFrame]] = {
-    "gold.ohlcv_known": views.ohlcv_known,
-    "silver.trades_known": views.trades_known,
-    "silver.agg_trades_known": views.agg_trades_known,
+#: The views that the functions of a moment filter: every value, with known_from and known_until.
+KNOWN: Mapping[str, str] = {
+    "ohlcv_as_of": "gold.ohlcv_known",
+    "trades_as_of": "silver.trades_known",
+    "agg_trades_as_of": "silver.agg_trades_known",
 }
 #: What a view's entry in Spark's catalog says of the temporary views that it may read.
 MAY_READ = "view.referredTempViewNames"
@@ -26,41 +26,48 @@ MAY_READ = "view.referredTempViewNames"
 VALUES, PROPERTIES, VIEW_TEXT = 21, 11, 13
 
 
-def share(context: Context) -> list[str]:
-    """Make the tables and views known to every session of this process, by name.
+def share(context: Context) -> None:
+    """Make tables, views and the functions of a moment known to every session of this process.
 
-    Called again, it adds tables that are new, and collects anew what views had collected.
-
-    Returns:
-        The names of the views; one whose tables this lake has not made yet is left out.
+    Called again, it adds tables that are new, and collects anew what views had collected. A view or
+    a function whose tables this lake has not made yet is left out.
     """
     catalog.register(context)
-    made = []
-    for name, make in {**catalog.VIEWS, **KNOWN}.items():
-        try:
-            frame = make(context)
-        except StorageError:
-            continue
-        _share_view(context, name, frame)
-        made.append(name)
-    return made
+    for name, make in catalog.VIEWS.items():
+        _share_view(context, name, make)
+    for name, known in KNOWN.items():
+        if _share_view(context, known, catalog.AS_OF[name]):
+            _share_function(context, name, known)
 
 
-def _share_view(context: Context, name: str, frame: DataFrame) -> None:
-    """Put a DataFrame under a name of a database.
+def _share_function(context: Context, name: str, known: str) -> None:
+    """Make a function in each database: Spark takes no database's name before such a function."""
+    for database in ("default", *catalog.LAYERS):
+        if not context.spark.catalog.functionExists(f"{database}.{name}"):
+            function = catalog.of_a_moment(name, known)
+            context.spark.sql(f"CREATE FUNCTION {database}.{function}")
+
+
+def _share_view(context: Context, name: str, make: Callable[[Context], DataFrame]) -> bool:
+    """Put a DataFrame under a name of a database; tell whether its tables are there.
 
     In Spark only SQL can be a named view, and none that reads a temporary one. So the frame becomes
     a global temporary view, and a named view of the same columns is then told to read it.
     """
     hidden = name.replace(".", "_")
+    try:
+        frame = make(context)
+    except StorageError:
+        return False
     frame.createOrReplaceGlobalTempView(hidden)
     if context.spark.catalog.tableExists(name):
-        return
+        return True
     columns = ", ".join(
         f"CAST(NULL AS {field.dataType.simpleString()}) AS `{field.name}`" for field in frame.schema
     )
     context.spark.sql(f"CREATE VIEW {name} AS SELECT {columns}")
     _redirect(context, name, hidden)
+    return True
 
 
 def _redirect(context: Context, name: str, hidden: str) -> None:

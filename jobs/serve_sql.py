@@ -108,11 +108,13 @@ def start(context: Context, thrift_port: int, connect_port: int) -> None:
     print(f"sc://localhost:{connect_port}", flush=True)
 
 
-def _serve(context: Context, told: Told, refresh_seconds: float, lives: float | None) -> None:
+def _serve(
+    context: Context, told: Told, refresh_seconds: int, lifetime_seconds: float | None
+) -> None:
     began = due = time.monotonic()
     while not told.to_stop_within(0.5):
         now = time.monotonic()
-        if lives is not None and now - began >= lives:
+        if lifetime_seconds is not None and now - began >= lifetime_seconds:
             return
         if now - due < refresh_seconds:
             continue

@@ -35,6 +35,11 @@ if [ "$job" = land-topic ]; then
     fetch_jars jars-kafka
     jars+="$(printf '%s,' "$here"/.jars/jars-kafka/*.jar)"
 fi
+class_path=()
+if [ "$job" = serve-sql ]; then
+    # the server of JDBC closes the loader of --jars when a client leaves; Java's own it can't close
+    class_path=(--driver-class-path "$(tr , : <<< "${jars%,}")")
+fi
 
 export PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}" PYSPARK_DRIVER_PYTHON="$venv/bin/python"
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" TZ=UTC
@@ -45,5 +50,5 @@ exec "$venv/bin/spark-submit" \
     --master "$master" \
     --properties-file "$here/conf/spark-defaults.conf" \
     --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
-    --jars "${jars%,}" \
+    --jars "${jars%,}" "${class_path[@]}" \
     "$here/jobs/${job//-/_}.py" "${arguments[@]:1}"

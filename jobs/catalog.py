@@ -82,8 +82,13 @@ def with_views(context: Context, statement: str) -> str:
 def _make_function(context: Context, name: str) -> None:
     known = f"{name}_known"
     AS_OF[name](context).createOrReplaceTempView(known)
-    context.spark.sql(
-        f"CREATE OR REPLACE TEMPORARY FUNCTION {name}(t TIMESTAMP) RETURNS TABLE"  # noqa: S608 - ours
+    context.spark.sql(f"CREATE OR REPLACE TEMPORARY FUNCTION {of_a_moment(name, known)}")
+
+
+def of_a_moment(name: str, known: str) -> str:
+    """Return what follows CREATE FUNCTION for one of `AS_OF` that filters the view `known`."""
+    return (
+        f"{name}(t TIMESTAMP) RETURNS TABLE"  # noqa: S608 - the names are ours
         f" RETURN SELECT * EXCEPT (known_from, known_until) FROM {known}"
         f" WHERE known_from <= {name}.t AND (known_until IS NULL OR known_until > {name}.t)"
     )

@@ -33,7 +33,7 @@ from serve.database.rendering import TYPES
 from serve.database.schema import PRICES, SUMS
 from serve.publishing import bars
 from serve.publishing.publisher import Publisher, finish, publishing
-from serve.publishing.series import Name, Position, numbered, put_position, tell_times
+from serve.publishing.series import Name, Position, numbered, put_positions, tell_times
 
 #: 2019-01-01T00:00:00Z in minutes: where each series begins.
 FIRST_MINUTE = 25_771_680
@@ -99,7 +99,7 @@ async def fill(address: Address, counts: list[int]) -> int:
         await bars.put(publisher, chunks(series), {(number, 1) for number in series})
         for number, count in series.items():
             end = (FIRST_MINUTE + count) * MINUTE_MS
-            await put_position(publisher, (number, 1), Position(0, end))
+            await put_positions(publisher, {(number, 1): Position(0, end)})
             await tell_times(publisher, number, end)
         await finish(publisher, "bench", time.time_ns() // 1_000_000)
         return await size_of(publisher)

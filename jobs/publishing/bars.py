@@ -30,7 +30,7 @@ from serve.publishing.series import (
     Position,
     numbered,
     positions_held,
-    put_position,
+    put_positions,
     tell_times,
     tell_units,
 )
@@ -165,7 +165,7 @@ async def conclude(publisher: Publisher, published: Published) -> None:
     for bound in published.bounds:
         pair = (bound.series_id, MINUTES[bound.pair.interval])
         position = Position(published.version, bound.until, published.runs_of)
-        await put_position(publisher, pair, position)
+        await put_positions(publisher, {pair: position})
     for name, series_id in {(bound.pair.name, bound.series_id) for bound in published.bounds}:
         mark = published.marks.get((name.exchange, name.kind, name.instrument))
         await tell_times(publisher, series_id, mark)

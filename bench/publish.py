@@ -8,7 +8,7 @@
 
 The bars are made in Arrow as Spark hands them over, decimals as decimals: a walk of prices like
 Bitcoin's, the same in each run. What is measured is the way of `./spark-submit.sh publish` from
-there on: text, rendered blocks, COPY, keys, days, one commit. Prints one line of JSON.
+there on: numerics, rendered blocks, COPY, keys, days, one commit. Prints one line of JSON.
 """
 
 from __future__ import annotations

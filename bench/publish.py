@@ -8,7 +8,7 @@
 
 The bars are made in Arrow as Spark hands them over, decimals as decimals: a walk of prices like
 Bitcoin's, the same in each run. What is measured is the way of `./spark-submit.sh publish` from
-there on: text, rendered blocks, COPY, keys, days, one commit. Prints one line of JSON.
+there on: numerics, rendered blocks, COPY, keys, days, one commit. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
@@ -32,7 +33,7 @@ from serve.database.rendering import TYPES
 from serve.database.schema import PRICES, SUMS
 from serve.publishing import bars
 from serve.publishing.publisher import Publisher, finish, publishing
-from serve.publishing.series import Name, Position, numbered, put_position, tell_times
+from serve.publishing.series import Name, Position, numbered, put_positions, tell_times
 
 #: 2019-01-01T00:00:00Z in minutes: where each series begins.
 FIRST_MINUTE = 25_771_680
@@ -98,7 +99,7 @@ async def fill(address: Address, counts: list[int]) -> int:
         await bars.put(publisher, chunks(series), {(number, 1) for number in series})
         for number, count in series.items():
             end = (FIRST_MINUTE + count) * MINUTE_MS
-            await put_position(publisher, (number, 1), Position(0, end))
+            await put_positions(publisher, {(number, 1): Position(0, end)})
             await tell_times(publisher, number, end)
         await finish(publisher, "bench", time.time_ns() // 1_000_000)
         return await size_of(publisher)
@@ -116,15 +117,31 @@ async def size_of(publisher: Publisher) -> int:
 
 
 def chunks(series: dict[int, int]) -> Iterator[pa.Table]:
-    """Yield the bars of each series, a quarter of a million at once."""
+    """Yield the bars of each series, a quarter of a million at once.
+
+    The same walk of prices each time, at another place: to draw it anew would take as much of the
+    processor as to publish it.
+    """
+    walk = chunk(max(series.values(), default=0))
     for number, count in series.items():
         for place in range(0, count, AT_ONCE):
-            yield chunk(number, place, min(AT_ONCE, count - place))
+            yield moved(walk.slice(0, count - place), number, place)
 
 
-def chunk(number: int, place: int, count: int) -> pa.Table:
+def moved(bars: pa.Table, number: int, place: int) -> pa.Table:
+    """Return the bars as those of a series, so many minutes later."""
+    added = {"bar_start": place * MINUTE_MS, "knowledge_us": place * MINUTE_MS * 1000}
+    added |= dict.fromkeys(("first_trade_seq", "last_trade_seq"), place * 900)
+    columns = {name: bars.column(name) for name in bars.column_names}
+    columns |= {name: pc.add(bars.column(name), by) for name, by in added.items()}
+    columns["series_id"] = pa.chunked_array([pa.repeat(number, bars.num_rows)])
+    return pa.table(columns)
+
+
+def chunk(most: int) -> pa.Table:
     """Return bars of one minute side by side, with prices that walk in cents."""
-    random = np.random.default_rng((number, place))
+    count = min(AT_ONCE, most)
+    random = np.random.default_rng(1)
     walk = 4_200_000 + np.cumsum(random.integers(-150, 151, count))
     opened = np.clip(walk, 100_000, None)
     moves = [random.integers(-400, 401, count), *random.integers(0, 500, (2, count))]
@@ -137,15 +154,15 @@ def chunk(number: int, place: int, count: int) -> pa.Table:
     exact = dict(zip(PRICES, (opened, high, low, closed), strict=True))
     sums = dict(zip(SUMS, (volume, volume, quote, bought, bought, quote // 2), strict=True))
     scales = {**dict.fromkeys(SUMS, 8), "quote_volume": 5, "taker_buy_quote_volume": 5}
-    start = (FIRST_MINUTE + place + np.arange(count)) * MINUTE_MS
-    ids = np.arange(count) * 900 + place * 900
+    start = (FIRST_MINUTE + np.arange(count)) * MINUTE_MS
+    ids = np.arange(count) * 900
     columns = {
         "bar_start": start,
         "trade_count": random.integers(1, 3000, count),
         "first_trade_seq": ids,
         "last_trade_seq": ids + 899,
         "knowledge_us": (start + MINUTE_MS) * 1000 + 777,
-        "series_id": np.full(count, number),
+        "series_id": np.zeros(count, np.int32),
         "revision": np.zeros(count, np.int32),
         "bar_minutes": np.ones(count, np.int16),
         "is_complete": np.ones(count, bool),

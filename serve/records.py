@@ -26,7 +26,9 @@ def plain(value: Decimal) -> str:
 class Series(NamedTuple):
     """One listing of an instrument, or one index: what bars and prices belong to.
 
-    `series_id` is the database's own number. Units are the newest known.
+    `series_id` is the database's own number. Units are the newest known. Every minute that ends
+    by `complete_until` is proved; what is told of the market, holes in it too, reaches up to
+    `known_until`. Both are null where nothing is proved.
     """
 
     series_id: int
@@ -42,6 +44,7 @@ class Series(NamedTuple):
     first_time: int | None
     last_time: int | None
     complete_until: int | None
+    known_until: int | None = None
 
 
 class Bar(NamedTuple):

@@ -13,8 +13,8 @@ ALWAYS = 1 << 62
 PUBLICATION = "SELECT number, published_at FROM publications ORDER BY number DESC LIMIT 1"
 SERIES = (
     "SELECT series_id, series_type, exchange, kind, instrument, instrument_uid, quantity_unit,"
-    " base_unit, quote_unit, CAST(contract_size AS text), first_time, last_time, complete_until"
-    " FROM series ORDER BY exchange, kind, instrument, instrument_uid, series_type"
+    " base_unit, quote_unit, CAST(contract_size AS text), first_time, last_time, complete_until,"
+    " known_until FROM series ORDER BY exchange, kind, instrument, instrument_uid, series_type"
 )
 
 

@@ -5,7 +5,8 @@ Everything is done by columns in Arrow: no value passes through Python by itself
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import reduce
 from typing import Any, NamedTuple
@@ -36,9 +37,13 @@ TYPES = {
     "built_from": pa.string(),
     **dict.fromkeys((*PRICES, *SUMS), pa.string()),
 }
+#: What of `bars` is not rendered.
+NOT_RENDERED = tuple(name for name in SUMS if name.startswith("taker"))
 #: Decimals of so small a size Arrow writes with an exponent.
 SMALLEST_PLAIN = Decimal("0.000001")
 CODEC = pa.Codec("lz4_raw")
+#: Threads that write columns: Arrow lets go of Python meanwhile.
+SIDE_BY_SIDE = 2
 
 
 class Block(NamedTuple):
@@ -67,18 +72,36 @@ def exact_text(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array
     return pc.replace_with_mask(_whole(text), _whole(pc.fill_null(is_small, False)), chosen)
 
 
-def in_text(bars: pa.Table) -> pa.Table:
+def in_text(bars: pa.Table, without: Collection[str] = ()) -> pa.Table:
     """Return bars whose decimals are text, in the columns and the order of `TYPES`.
 
     Args:
         bars: the columns of the table `bars`; decimals may be decimals or text.
+        without: columns that are not wanted.
     """
-    columns = []
-    for name, kind in TYPES.items():
-        column = bars.column(name)
-        is_exact = pa.types.is_decimal(column.type)
-        columns.append(exact_text(column) if is_exact else pc.cast(column, kind))
-    return pa.table(columns, names=list(TYPES))
+    wanted = {name: kind for name, kind in TYPES.items() if name not in without}
+    exact = [name for name in wanted if pa.types.is_decimal(bars.column(name).type)]
+    texts = _texts({name: bars.column(name) for name in exact})
+    columns = [
+        texts[name] if name in texts else pc.cast(bars.column(name), kind)
+        for name, kind in wanted.items()
+    ]
+    return pa.table(columns, names=list(wanted))
+
+
+def _texts(columns: Mapping[str, pa.ChunkedArray]) -> Mapping[str, pa.ChunkedArray | pa.Array]:
+    """Write decimals as text, side by side; of columns that are equal only the first is written.
+
+    Where a quantity is one of the base asset, `volume` and `base_volume` are.
+    """
+    alike: dict[str, str] = {}
+    for name, column in columns.items():
+        alike[name] = next((one for one in alike if columns[one].equals(column)), name)
+    distinct = sorted(set(alike.values()))
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+        written = threads.map(exact_text, (columns[name] for name in distinct))
+        texts = dict(zip(distinct, written, strict=True))
+    return {name: texts[first] for name, first in alike.items()}
 
 
 def blocks(bars: pa.Table) -> Iterator[Block]:

@@ -85,6 +85,8 @@ PUBLICATIONS = _table(
 SOURCES = _table(
     "sources", ("number", "table_name"), _number("number"), *_texts("table_name"), *_big("version")
 )
+#: Every minute that ends by `complete_until` is proved: its bar is complete, or it is quiet. Bars,
+#: quiet and unknown stretches are told up to `known_until`, the mark of the lake.
 SERIES = Table(
     "series",
     METADATA,
@@ -92,7 +94,7 @@ SERIES = Table(
     *_texts("series_type", *IDENTITY),
     *_texts("quantity_unit", "base_unit", "quote_unit", null=True),
     *_exact("contract_size", null=True),
-    *_big("first_time", "last_time", "complete_until", null=True),
+    *_big("first_time", "last_time", "complete_until", "known_until", null=True),
     PrimaryKeyConstraint("series_id", name="series_key"),
     UniqueConstraint("series_type", "exchange", "kind", "instrument_uid", name="series_identity"),
 )

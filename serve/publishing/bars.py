@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
-from serve.database import rendering
+from serve.database import binary_rows, rendering
 from serve.database.intervals import BARS_A_BLOCK, DAY_MS, MINUTE_MS
 from serve.database.schema import BAR
-from serve.publishing.publisher import AS_IT_IS, Publisher
+from serve.publishing.publisher import Publisher
 
 COLUMNS = tuple(rendering.TYPES)
 LISTED = ", ".join(COLUMNS)
@@ -107,15 +107,23 @@ class Days(NamedTuple):
         return Days(self.bars + other[0], self.complete_bars + other[1])
 
 
+class Content(NamedTuple):
+    """Bars as COPY takes them: a binary stream, and the few that it can't hold as text."""
+
+    pieces: Sequence[memoryview | bytes]
+    others: pa.Table
+
+
 class Prepared(NamedTuple):
     """A chunk of new series, ready to go in.
 
-    `content` are the bars as CSV where COPY takes them. `edges` are blocks that may go on in
-    another chunk.
+    `content` are the bars where COPY takes them, else `text`. `edges` are blocks that may go on
+    in another chunk.
     """
 
-    bars: pa.Table
-    content: memoryview | None
+    rows: int
+    content: Content | None
+    text: pa.Table
     superseded: pa.Table
     blocks: list[rendering.Block]
     edges: set[Triple]
@@ -201,22 +209,30 @@ def _is_fresh(chunk: pa.Table, fresh: AbstractSet[Pair]) -> bool:
 
 def prepared(chunk: pa.Table, *, is_copied: bool) -> Prepared:
     """Make a chunk of new series ready: sorted, decimals as text, blocks rendered."""
-    ordered = chunk.sort_by([(name, "ascending") for name in BAR])
-    text = rendering.in_text(ordered)
-    is_newest = ordered.column("is_newest")
-    bars = text
-    superseded = text.slice(0, 0)
+    bars = chunk.sort_by([(name, "ascending") for name in BAR])
+    is_newest = bars.column("is_newest")
+    superseded = bars.slice(0, 0)
     if not pc.all(is_newest).as_py():
-        bars, superseded = text.filter(is_newest), text.filter(pc.invert(is_newest))
-    found = list(rendering.blocks(bars))
+        bars, superseded = bars.filter(is_newest), bars.filter(pc.invert(is_newest))
+    with ThreadPoolExecutor(1) as beside:
+        writing = beside.submit(_written, bars) if is_copied else None
+        # what COPY takes as numbers has to be text for the blocks alone
+        text = rendering.in_text(bars, rendering.NOT_RENDERED if is_copied else ())
+        found = list(rendering.blocks(text))
+        content = writing.result() if writing else None
     edges = _edges(found)
     whole = [block for block in found if block[:3] not in edges]
-    content = None
-    if is_copied:
-        written = pa.BufferOutputStream()
-        pa.csv.write_csv(bars, written, AS_IT_IS)
-        content = memoryview(written.getvalue())
-    return Prepared(bars, content, superseded, whole, edges, _days(bars))
+    earlier = rendering.in_text(superseded)
+    return Prepared(bars.num_rows, content, text, earlier, whole, edges, _days(text))
+
+
+def _written(bars: pa.Table) -> Content:
+    is_plain = binary_rows.plain(bars)
+    if pc.all(is_plain).as_py():
+        return Content(binary_rows.written(bars), rendering.in_text(bars.slice(0, 0)))
+    others = rendering.in_text(bars.filter(pc.invert(is_plain)))
+    rest = bars.filter(is_plain)
+    return Content(binary_rows.written(rest) if rest.num_rows else (), others)
 
 
 def _edges(blocks: Sequence[rendering.Block]) -> set[Triple]:
@@ -239,12 +255,15 @@ def _days(bars: pa.Table) -> Mapping[Triple, Days]:
 
 async def _put_fresh(publisher: Publisher, chunk: Prepared) -> None:
     if chunk.content is None:
-        await publisher.load("bars", chunk.bars)
+        await publisher.load("bars", chunk.text)
     else:
-        await publisher.copy("bars", COLUMNS, chunk.content)
+        pieces, others = chunk.content
+        if pieces:
+            await publisher.copy("bars", binary_rows.COLUMNS, pieces, "binary")
+        await publisher.load("bars", others, is_plain=True)
     await publisher.load("superseded_bars", chunk.superseded, is_plain=True)
     await publisher.add_records("bar_blocks", BLOCK_COLUMNS, chunk.blocks)
-    publisher.changed("bars", chunk.bars.num_rows)
+    publisher.changed("bars", chunk.rows)
 
 
 async def _merge(publisher: Publisher) -> None:

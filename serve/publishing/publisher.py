@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.csv
 from sqlalchemy import Table, insert, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lake.errors import ServeError
@@ -18,10 +19,13 @@ from serve.database.connecting import engine_of, told
 from serve.database.migrating import migrate
 from serve.database.schema import PUBLICATIONS, SOURCES
 
+#: So often PostgreSQL looks whether the publisher is still there.
+GONE_MS = 1000
 #: PostgreSQL's lock of the one who publishes: any number, as long as it is always the same.
 LOCK = 7_204_519_683_201
 AS_IT_IS = pa.csv.WriteOptions(include_header=False, quoting_style="none")
 QUOTED = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+SENT_AT_ONCE = 1 << 19
 Row = Mapping[str, Any]
 
 
@@ -66,17 +70,24 @@ class Publisher:
             return
         written = pa.BufferOutputStream()
         pa.csv.write_csv(rows, written, AS_IT_IS if is_plain else QUOTED)
-        await self.copy(table, rows.column_names, memoryview(written.getvalue()))
+        await self.copy(table, rows.column_names, [memoryview(written.getvalue())], "csv")
 
-    async def copy(self, table: str, columns: Sequence[str], content: memoryview) -> None:
-        """Send CSV to a table of PostgreSQL by COPY."""
+    async def copy(
+        self,
+        table: str,
+        columns: Sequence[str],
+        pieces: Sequence[memoryview | bytes],
+        form: Literal["csv", "binary"],
+    ) -> None:
+        """Send a stream to a table of PostgreSQL by COPY."""
 
-        async def parts() -> AsyncIterator[memoryview]:
-            for place in range(0, len(content), 1 << 19):
-                yield content[place : place + (1 << 19)]
+        async def parts() -> AsyncIterator[memoryview | bytes]:
+            for piece in pieces:
+                for place in range(0, len(piece), SENT_AT_ONCE):
+                    yield piece[place : place + SENT_AT_ONCE]
 
         await (await self._driver()).copy_to_table(
-            table, source=parts(), columns=columns, format="csv", timeout=None
+            table, source=parts(), columns=columns, format=form, timeout=None
         )
 
     async def add(self, table: Table, rows: Iterable[Row]) -> None:
@@ -180,3 +191,9 @@ async def _lock(connection: AsyncConnection, address: Address) -> None:
         )
     # an answer that takes long is no fault here, whatever the role's own settings are
     await connection.execute(text("SET LOCAL statement_timeout = 0"))
+    # of a killed publisher PostgreSQL gives up even what takes long, where its system can tell
+    with suppress(DBAPIError):
+        async with connection.begin_nested():
+            await connection.execute(
+                text(f"SET LOCAL client_connection_check_interval = {GONE_MS}")
+            )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from serve.database.intervals import DAY_MS
 from serve.database.schema import POSITIONS, SERIES
 from serve.publishing.publisher import Publisher
 
@@ -27,14 +28,22 @@ TELL_UNITS = (
     " quote_unit = :quote_unit, contract_size = :contract_size, instrument = :instrument"
     " WHERE series_id = :series_id"
 )
-_OF_BARS = (
-    " FROM bars b WHERE b.series_id = :series_id AND b.bar_minutes ="
-    " (SELECT min(p.bar_minutes) FROM positions p WHERE p.series_id = :series_id)"
-)
+_SHORTEST = "(SELECT min(p.bar_minutes) FROM positions p WHERE p.series_id = :series_id)"
+_OF_BARS = f" FROM bars b WHERE b.series_id = :series_id AND b.bar_minutes = {_SHORTEST}"
 TELL_TIMES = (
     f"UPDATE series SET first_time = (SELECT min(b.bar_start){_OF_BARS}),"  # noqa: S608
-    f" last_time = (SELECT max(b.bar_start){_OF_BARS}), complete_until = :complete_until"
-    " WHERE series_id = :series_id"
+    f" last_time = (SELECT max(b.bar_start){_OF_BARS}), complete_until = :complete_until,"
+    " known_until = :known_until WHERE series_id = :series_id"
+)
+#: The first day that has a bar which is not complete is counted, so only its bars are looked at.
+FIRST_UNPROVED = (
+    "SELECT min(b.bar_start) AS since FROM bars b JOIN"  # noqa: S608
+    " (SELECT min(day) AS day FROM bar_days WHERE series_id = :series_id"
+    f" AND bar_minutes = {_SHORTEST} AND complete_bars < bars) d"
+    f" ON b.bar_start >= d.day AND b.bar_start < d.day + {DAY_MS}"
+    f" WHERE b.series_id = :series_id AND b.bar_minutes = {_SHORTEST} AND NOT b.is_complete"
+    " UNION ALL SELECT min(from_time) FROM runs WHERE series_id = :series_id"
+    f" AND bar_minutes = {_SHORTEST} AND state = 'unknown'"
 )
 TELL_INDEX_TIMES = (
     "UPDATE series SET"
@@ -88,11 +97,16 @@ async def positions_held(publisher: Publisher) -> Mapping[tuple[int, int], Posit
     return {(row[0], row[1]): Position(*row[2:]) for row in found}
 
 
-async def put_position(publisher: Publisher, pair: tuple[int, int], position: Position) -> None:
-    """Write down which bars of a series and interval are held now."""
-    series_id, bar_minutes = pair
-    values = {"series_id": series_id, "bar_minutes": bar_minutes, **position._asdict()}
-    await publisher.run(PUT_POSITION, **values)
+async def put_positions(
+    publisher: Publisher, positions: Mapping[tuple[int, int], Position]
+) -> None:
+    """Write down which bars are held now, by series_id and bar_minutes."""
+    rows = [
+        {"series_id": series_id, "bar_minutes": bar_minutes, **position._asdict()}
+        for (series_id, bar_minutes), position in positions.items()
+    ]
+    if rows:
+        await publisher.connection.execute(text(PUT_POSITION), rows)
 
 
 async def tell_units(publisher: Publisher, series_id: int, units: Mapping[str, Any]) -> None:
@@ -103,9 +117,21 @@ async def tell_units(publisher: Publisher, series_id: int, units: Mapping[str, A
     await publisher.run(statement, series_id=series_id, **units)
 
 
-async def tell_times(publisher: Publisher, series_id: int, complete_until: int | None) -> None:
-    """Write down from when to when the bars of a series reach, by the start of each."""
-    await publisher.run(TELL_TIMES, series_id=series_id, complete_until=complete_until)
+async def tell_times(publisher: Publisher, series_id: int, known_until: int | None) -> None:
+    """Write down from when to when the bars of a series reach, and until when all are complete.
+
+    Args:
+        publisher: open; bars, runs and positions are written already.
+        series_id: of the series.
+        known_until: the mark of the lake (ms), up to which holes are told too.
+    """
+    complete_until = known_until
+    if known_until is not None:
+        found = await publisher.rows(FIRST_UNPROVED, series_id=series_id)
+        unproved = [since for (since,) in found if since is not None]
+        complete_until = min((known_until, *unproved))
+    times = {"complete_until": complete_until, "known_until": known_until}
+    await publisher.run(TELL_TIMES, series_id=series_id, **times)
 
 
 async def tell_index_times(publisher: Publisher, series_id: int) -> None:

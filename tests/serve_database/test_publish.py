@@ -95,11 +95,26 @@ def test_both_databases_hold_gold_through_all_that_happens_to_it(
             assert (outcome.number is None) == (step is rebuilt), step.__name__
             assert published.bars_held(place) == in_gold, step.__name__
             assert filled_of(place) == filled, step.__name__
+            assert times_of(place) == (complete_until(filled, mark_of(lake)), mark_of(lake))
     assert [bar.state for bar in runs_of(places[0])].count("quiet") > 1
     for moment in moments:
         known = ended(published.bars_of_gold_as_of(lake, moment), mark_of(lake))
         for place in places:
             assert published.bars_as_of(place, to_micros(moment)) == known, moment
+
+
+def complete_until(filled: dict[Any, list[Bar]], mark: int) -> int:
+    """Return the start of the first minute that is not complete, or the mark of the lake."""
+    minutes = filled["spot", "BTCUSDT", "1m"]
+    return min((bar.bar_start for bar in minutes if not bar.is_complete), default=mark)
+
+
+def times_of(address: Address) -> tuple[int | None, int | None]:
+    async def read(ask: SqlRepository) -> tuple[int | None, int | None]:
+        (series,) = await ask.series()
+        return series.complete_until, series.known_until
+
+    return published.asked(address, read)
 
 
 def runs_of(address: Address) -> list[Run]:

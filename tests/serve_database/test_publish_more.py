@@ -181,6 +181,44 @@ def test_what_waits_is_told_and_comes_with_its_mark(open_lake: OpenLake, address
     published.run(lake, where, incomplete=True)
     assert published.bars_held(where) == published.bars_of_gold(lake)
 
+    # a listing that comes when all others are held is found among what was appended
+    land(lake, "SOLUSDT", [f"[{aggregate(1)}]"], ids=(1, 1))
+    follow(lake)
+    assert published.run(lake, where).counts["bars"] == 1
+    assert ("spot", "SOLUSDT", "1m") in published.bars_held(where)
+
+
+def test_no_bar_is_told_complete_before_it_is_proved(open_lake: OpenLake, address: Address) -> None:
+    lake = open_lake()
+    where = place(lake, address)
+    times = (MIDNIGHT, MIDNIGHT + 10 * MINUTE)
+    last = aggregate(3, T=str(MIDNIGHT + 5 * MINUTE))
+    body = f"[{aggregate(1)},{aggregate(2)},{last}]"
+    land(lake, "BTCUSDT", [body], ids=(1, 5), times=times)
+    follow(lake)
+
+    (told,) = published.run(lake, where).waiting
+
+    assert told.endswith(
+        "1 bar waits for the complete-until mark, which stands at 2024-01-01T00:05:00.000000Z"
+    )
+    assert complete_until(where) == MIDNIGHT + 5 * MINUTE
+
+    lost = ",".join(aggregate(one, T=str(MIDNIGHT + (one + 3) * MINUTE)) for one in (4, 5))
+    land(lake, "BTCUSDT", [f"[{lost}]"], ids=(4, 5), times=times, tag="again")
+    follow(lake)
+    assert published.run(lake, where).waiting == []
+    assert complete_until(where) == MIDNIGHT + 10 * MINUTE
+    assert all(bar.is_complete for bar in published.bars_held(where)["spot", "BTCUSDT", "1m"])
+
+
+def complete_until(address: Address) -> int | None:
+    async def read(ask: SqlRepository) -> int | None:
+        (series,) = await ask.series()
+        return series.complete_until
+
+    return published.asked(address, read)
+
 
 @pytest.mark.parametrize(
     ("trades", "days"),

@@ -13,7 +13,7 @@ from serve.database.address import Address
 from serve.database.repository import SqlRepository, repository_at
 from serve.publishing import bars as bar_writer
 from serve.publishing.publisher import Publisher, finish, publishing
-from serve.publishing.series import Name, Position, numbered, put_position, tell_times
+from serve.publishing.series import Name, Position, numbered, put_positions, tell_times
 from serve.records import Bar, Publication, RenderedBars
 from serve.repository import Between
 from tests.serve_database.databases import MIDNIGHT, MINUTE, bars_of, many_bars
@@ -26,7 +26,7 @@ async def put(publisher: Publisher, *chunks: pa.Table, fresh: bool = True) -> in
     (number,) = (await numbered(publisher, [BTC])).values()
     assert number == 1
     await bar_writer.put(publisher, chunks, {(1, 1)} if fresh else set())
-    await put_position(publisher, (1, 1), Position(7, 1))
+    await put_positions(publisher, {(1, 1): Position(7, 1)})
     await tell_times(publisher, 1, MIDNIGHT)
     return await finish(publisher, "run", 5)
 
@@ -127,7 +127,7 @@ def test_bars_come_out_as_they_went_in(any_address: Address) -> None:
     assert close == first
     units = (None, None, None, None)
     first_and_last = (MIDNIGHT, MIDNIGHT + 2 * MINUTE)
-    assert series == [(1, *BTC, *units, *first_and_last, MIDNIGHT)]
+    assert series == [(1, *BTC, *units, *first_and_last, MIDNIGHT, MIDNIGHT)]
 
 
 def rendered(bar: Bar) -> dict[str, object]:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from lake.beside import beside_code
 from lake.errors import SettingsError
 from lake.setting_sections import (
     Bronze,
@@ -88,7 +89,7 @@ class Settings(BaseSettings):
 def conf_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Return the folder of the settings files: CANDLELAKE_CONF, else conf/ beside the code."""
     named = (os.environ if environ is None else environ).get("CANDLELAKE_CONF")
-    return Path(named) if named else Path(__file__).resolve().parent.parent / "conf"
+    return Path(named) if named else beside_code("conf")
 
 
 def load_settings(

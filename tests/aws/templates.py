@@ -39,7 +39,7 @@ GIVEN = {
 }
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML with CloudFormation's short forms, which become the long ones."""
 
 
@@ -157,8 +157,9 @@ def statements(template: Template) -> dict[str, list[dict[str, Any]]]:
     for name, one in template.of_type("IAM::Role").items():
         documents = [policy["PolicyDocument"] for policy in one.get("Policies", [])]
         found[name] = [statement for document in documents for statement in document["Statement"]]
-    for name, one in template.of_type("IAM::ManagedPolicy").items():
-        found[name] = one["PolicyDocument"]["Statement"]
+    for kind in ("IAM::ManagedPolicy", "IAM::Policy"):
+        for name, one in template.of_type(kind).items():
+            found[name] = one["PolicyDocument"]["Statement"]
     return found
 
 

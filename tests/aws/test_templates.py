@@ -22,7 +22,7 @@ from lake.settings import load_settings
 from lake.tables import TABLES
 from tests.aws.templates import GIVEN, HERE, NAMES, Template, listed, statements
 
-JOBS = {"pipeline": pipeline, "reconcile": reconcile}
+JOBS: dict[str, Any] = {"pipeline": pipeline, "reconcile": reconcile}
 KAFKA = {
     "KafkaServers": "b-1.example.com:9096,b-2.example.com:9096",
     "KafkaUser": "collector",
@@ -206,6 +206,20 @@ def test_every_bucket_is_closed_versioned_encrypted_and_kept(name: str) -> None:
             for statement in policy["PolicyDocument"]["Statement"]
         ]
         assert [one["Effect"] for one in denied] == ["Deny"]
+
+
+def test_bronze_grows_cold_without_ever_having_to_be_restored() -> None:
+    lake = Template("storage").of_type("S3::Bucket")["Lake"]
+    rules = {one["Id"]: one for one in lake["LifecycleConfiguration"]["Rules"]}
+    cold = rules["cold-bronze"]
+
+    assert cold["Prefix"] == "lake/bronze/"
+    assert cold["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": 90}]
+    assert all("ExpirationInDays" not in one for name, one in rules.items() if "bronze" in name)
+    assert not any(
+        "lake/".startswith(one.get("Prefix", "")) and "ExpirationInDays" in one
+        for one in rules.values()
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one artefact of a managed Spark, in dist/: candlelake.zip for --py-files, run_job.py, requirements.txt, jars.txt, VERSION.
+# The one artefact of a managed Spark, in build/package/: candlelake.zip for --py-files, run_job.py, requirements.txt, jars.txt, VERSION.
 #   deploy/package.sh                 these
 #   deploy/package.sh --functions     and functions.zip, the code of AWS Lambda
 #   deploy/package.sh --environment   and environment.tar.gz, a packed environment for EMR Serverless and Glue
@@ -8,7 +8,7 @@
 # (PYTHON=python3.13 for Glue 6.0).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/front-door.sh"
-target="$here/dist"
+target="$here/build/package"
 
 functions() {
     local folder="$here/build/functions"

@@ -38,7 +38,7 @@ root() {
 
 upload() {
     local package version
-    package="$here/dist"
+    package="$here/build/package"
     [ -f "$package/VERSION" ] || fail "there is no package; make one with deploy/package.sh."
     version="$(cat "$package/VERSION")"
     aws s3 cp --recursive --no-progress "$package" "s3://$(bucket)/candlelake-$version" >&2

@@ -36,6 +36,7 @@ GIVEN = {
     "ImageUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/candlelake:1",
     "Email": "somebody@example.com",
     "MonthlyDollars": 500,
+    "HistoryStart": "2024-08-08",
 }
 
 
@@ -166,3 +167,14 @@ def statements(template: Template) -> dict[str, list[dict[str, Any]]]:
 def listed(value: str | list[str]) -> list[str]:
     """Return a policy's word as a list, as it may be either."""
     return [value] if isinstance(value, str) else value
+
+
+DOCUMENT = ROOT / "docs" / "deploy-aws.md"
+
+
+def printed() -> list[str]:
+    """Return the lines of the shell that docs/deploy-aws.md prints."""
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    return [line for block in blocks for line in block.splitlines()]

@@ -13,6 +13,7 @@ import typer
 from typer.main import get_command
 
 from deploy.aws.run_job import words_of
+from extract.queues.scheduling import window_of
 from jobs.cli import app
 from jobs.ddl import cloudformation
 from jobs.extraction.live import life_of
@@ -20,7 +21,7 @@ from jobs.pipeline import pipeline
 from jobs.reconcile import reconcile
 from lake.settings import load_settings
 from lake.tables import TABLES
-from tests.aws.templates import GIVEN, HERE, NAMES, Template, listed, statements
+from tests.aws.templates import GIVEN, HERE, NAMES, Template, listed, printed, statements
 
 JOBS: dict[str, Any] = {"pipeline": pipeline, "reconcile": reconcile}
 KAFKA = {
@@ -112,6 +113,17 @@ def test_glue_refines_and_checks_with_jobs_of_ours() -> None:
         settings = load_settings(asked["env"], asked["sets"], environ={})
         assert settings.lake.root == f"s3a://{GIVEN['LakeBucket']}/lake"
         assert settings.lake.region == "us-east-1"
+
+
+@pytest.mark.parametrize("start", ["", "2026-11-01"])
+def test_the_timetable_of_histories_says_what_the_scheduler_reads(start: str) -> None:
+    template = Template("histories", {"Start": start})
+    (schedule,) = template.of_type("Scheduler::Schedule").values()
+
+    window = window_of(json.loads(schedule["Target"]["Input"]))
+
+    assert window.mode == "start"
+    assert (window.start_ms is None) == (start == "")
 
 
 def definition() -> dict[str, Any]:
@@ -253,3 +265,18 @@ def test_no_template_uses_what_cloudformation_does_not_read() -> None:
         # aliases and merges of YAML are none of CloudFormation's
         assert not re.search(r"(^|\s)[&*][a-z]\w*\s*$|<<:", text, re.MULTILINE), path.name
         assert len(text.encode()) < 51_200, path.name
+
+
+def test_the_document_gives_each_root_what_it_wants_and_nothing_else() -> None:
+    told = [shlex.split(line) for line in printed() if "deploy.sh main" in line]
+    told += [shlex.split(line) for line in printed() if "deploy.sh second" in line]
+
+    assert len(told) == 4
+    for words in told:
+        start = next(place for place, word in enumerate(words) if word.endswith("deploy.sh"))
+        root, *parameters = words[start + 1 :]
+        given = {one.partition("=")[0] for one in parameters}
+        declared = Template(root).body["Parameters"]
+        needed = {name for name, value in declared.items() if "Default" not in value}
+        # deploy.sh gives these itself
+        assert needed - {"ArtifactBucket"} <= given <= declared.keys(), words

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.aws.templates import NAMES, ROOT, path_of
+from tests.aws.templates import NAMES, ROOT, path_of, printed
 from tests.queues.sqs_server import NOBODYS, REGION, SERVICES, server
 
 pytestmark = pytest.mark.slow
@@ -93,3 +94,43 @@ def test_the_second_region_is_set_up_by_the_script_and_the_command_line(
     assert "service/candlelake-live/binance" in services
     assert "service/candlelake-live/deribit" in services
     assert told("aws", "scheduler", "list-schedules").count("HandOver") >= 2
+
+
+def commands_of_aws() -> list[str]:
+    """Return each command of `aws` that the document prints, those within others too."""
+    parts = [
+        inner
+        for line in printed()
+        for inner in re.findall(r'\$\((aws .*)\)"$', line) or [line.partition(" | ")[0]]
+    ]
+    return [one for one in parts if one.startswith("aws ")]
+
+
+@pytest.mark.parametrize("command", commands_of_aws())
+def test_a_printed_command_is_read_by_the_command_lines_own_parser(
+    tools: Path, command: str
+) -> None:
+    """Asked of nobody: what gets as far as the network has been parsed and checked before."""
+    environment = {
+        **NOBODYS,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_MAX_ATTEMPTS": "1",
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "ACCOUNT": "123456789012",
+        "LAKE": "candlelake-lake-123456789012-us-east-1",
+        "QUEUE": "http://127.0.0.1:9/123456789012/queue",
+        "STEPS": "arn:aws:states:us-east-1:123456789012:stateMachine:candlelake",
+        "QUERY": "0e1b2c3d-0000-0000-0000-000000000000",
+    }
+
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert "Could not connect to the endpoint URL" in done.stderr, done.stderr

@@ -43,12 +43,21 @@ fi
 
 export PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}" PYSPARK_DRIVER_PYTHON="$venv/bin/python"
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" TZ=UTC
-[[ "$master" == local* ]] && export SPARK_LOCAL_IP=127.0.0.1
+shipped=()
+if [[ "$master" == local* ]]; then
+    export SPARK_LOCAL_IP=127.0.0.1
+else
+    # what deploy/package.sh makes: the executors' machines need no checkout
+    package="$(mktemp -d)"
+    "$venv/bin/python" "$here/deploy/package.py" "$package" >/dev/null
+    shipped=(--py-files "$package/candlelake.zip")
+fi
 # a pipe, so that the JVM and Python can both append to it, whatever it leads to
 exec 2> >(trap '' INT; exec cat >&2)
 exec "$venv/bin/spark-submit" \
     --master "$master" \
     --properties-file "$here/conf/spark-defaults.conf" \
     --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
-    --jars "${jars%,}" "${class_path[@]}" \
+    --jars "${jars%,}" \
+    ${class_path[@]+"${class_path[@]}"} ${shipped[@]+"${shipped[@]}"} \
     "$here/jobs/${job//-/_}.py" "${arguments[@]:1}"

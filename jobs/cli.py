@@ -24,6 +24,7 @@ from jobs.replaying import replay
 from jobs.serving import api_key, serve
 from jobs.sql import sql
 from jobs.status.command import status
+from jobs.versions import versioned
 from jobs.watch.command import watch
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Candlelake: every trade kept raw, every candle proved.",
 )
+app.callback()(versioned)
 app.command()(sql)
 app.command()(plan)
 app.command()(status)

@@ -28,6 +28,8 @@ DELTA_PARAMETERS = {
     "spark.sql.sources.provider": "delta",
     "table_type": "DELTA",
 }
+#: The lake in a template of CloudFormation's, told by its parameters.
+ROOT_OF_TEMPLATE = "s3://${LakeBucket}/${LakePrefix}"
 PARQUET_FORMATS = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
@@ -43,6 +45,7 @@ class Engine(StrEnum):
     ATHENA = "athena"
     GLUE = "glue"
     DUCKDB = "duckdb"
+    CLOUDFORMATION = "cloudformation"
 
 
 def ddl(
@@ -60,8 +63,13 @@ def ddl(
 ) -> None:
     """Print what makes the lake's tables known to Athena, the Glue Data Catalog or DuckDB.
 
+    cloudformation is a template of the same catalog; it names every table there is, of no lake.
+
     Example: candlelake ddl --engine athena --location s3://bucket/lake
     """
+    if engine is Engine.CLOUDFORMATION:
+        sys.stdout.write(json.dumps(cloudformation(list(TABLES.values())), indent=1) + "\n")
+        return
     store = open_lake(env, sets or ()).store
     tables = [table for table in TABLES.values() if _exists(store, table)]
     if not tables:
@@ -144,6 +152,40 @@ def glue_inputs(tables: Sequence[Table], root: str, exported: str | None) -> lis
         }
         calls.append({"DatabaseName": "gold", "TableInput": table_input})
     return calls
+
+
+def cloudformation(tables: Sequence[Table]) -> dict[str, Any]:
+    """Return a template of Glue's databases and tables, for a lake that its parameters name."""
+    account = {"Ref": "AWS::AccountId"}
+    resources: dict[str, Any] = {}
+    for call in glue_inputs(tables, ROOT_OF_TEMPLATE, None):
+        if "DatabaseInput" in call:
+            kind, layer = "Database", call["DatabaseInput"]["Name"]
+            name, own = layer.title(), {"DatabaseInput": call["DatabaseInput"]}
+        else:
+            kind, layer = "Table", call["DatabaseName"]
+            words = f"{layer}_{call['TableInput']['Name']}".split("_")
+            name = "".join(word.title() for word in words)
+            own = {"DatabaseName": {"Ref": layer.title()}, "TableInput": call["TableInput"]}
+        properties = {"CatalogId": account, **_substituted(own)}
+        resources[name] = {"Type": f"AWS::Glue::{kind}", "Properties": properties}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Candlelake's tables in the Glue Data Catalog",
+        "Parameters": {"LakeBucket": {"Type": "String"}, "LakePrefix": {"Type": "String"}},
+        "Resources": resources,
+    }
+
+
+def _substituted(value: Any) -> Any:
+    """Return a value of a template in which the lake's root stands for the parameters."""
+    if isinstance(value, dict):
+        return {key: _substituted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_substituted(inner) for inner in value]
+    if isinstance(value, str) and ROOT_OF_TEMPLATE in value:
+        return {"Fn::Sub": value}
+    return value
 
 
 def bar_columns() -> list[T.StructField]:

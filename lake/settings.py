@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,7 +15,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from lake.beside import beside_code
 from lake.errors import SettingsError
+from lake.named_secrets import PREFIX as NAMES_A_SECRET
+from lake.named_secrets import named_secret
 from lake.setting_sections import (
     Bronze,
     Continuous,
@@ -38,7 +41,7 @@ PREFIX = "CANDLELAKE_"
 #: Variables with our prefix that are not settings: where conf/ lies, which environment, and
 #: which requirements the front door installs.
 RESERVED = frozenset({"CANDLELAKE_CONF", "CANDLELAKE_ENV", "CANDLELAKE_REQUIREMENTS"})
-#: Settings that stand in no file: the environment alone may give them.
+#: Settings that stand in no file: the environment gives them, or a file names a secret of AWS's.
 SECRETS = frozenset(
     {("kafka", "password"), ("kafka", "key_password"), ("serve", "database_password")}
 )
@@ -88,7 +91,7 @@ class Settings(BaseSettings):
 def conf_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Return the folder of the settings files: CANDLELAKE_CONF, else conf/ beside the code."""
     named = (os.environ if environ is None else environ).get("CANDLELAKE_CONF")
-    return Path(named) if named else Path(__file__).resolve().parent.parent / "conf"
+    return Path(named) if named else beside_code("conf")
 
 
 def load_settings(
@@ -107,7 +110,8 @@ def load_settings(
         environ: the environment variables to read; the process's own by default.
 
     Raises:
-        SettingsError: an unknown environment, an unreadable file, an unknown key or a bad value.
+        SettingsError: an unknown environment, an unreadable file, an unknown key or a bad value,
+            or a secret that can't be read.
     """
     if env not in ENVIRONMENTS:
         raise SettingsError(
@@ -122,6 +126,8 @@ def load_settings(
         if not separator:
             raise SettingsError(f"--set takes path=value, was '{override}'")
         _put(merged, path_text.split("."), value)
+    for table, names in _secrets(merged, ()):
+        table[names[-1]] = named_secret(str(table[names[-1]]), ".".join(names))
     try:
         return Settings.model_validate({"env": env, **merged})
     except ValidationError as error:
@@ -130,13 +136,38 @@ def load_settings(
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(f"the settings file {path} does not exist") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
     except OSError as error:
         raise SettingsError(f"the settings file {path} can't be read: {error.strerror}") from error
+    for table, names in _secrets(read, ()):
+        # the replay exchange takes any key, so that one of its own is no secret
+        if path.stem != "replay" and not str(table[names[-1]]).startswith(NAMES_A_SECRET):
+            raise SettingsError(
+                f"the secret {'.'.join(names)} stands in the file {path}",
+                hint=f"Take it out and set {PREFIX}{'__'.join(names).upper()}, or name a secret of"
+                f" AWS Secrets Manager: {NAMES_A_SECRET}NAME.",
+            )
+    return read
+
+
+def _secrets(
+    table: dict[str, Any], above: tuple[str, ...]
+) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+    """Yield each secret that is set: the table that holds it, and its path."""
+    for name, value in table.items():
+        path = (*above, name)
+        if isinstance(value, dict):
+            yield from _secrets(value, path)
+        elif _is_secret(path):
+            yield table, path
+
+
+def _is_secret(path: tuple[str, ...]) -> bool:
+    return path in SECRETS or (path[0] == "exchanges" and path[-1] == "api_key")
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -11,7 +9,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+from lake.beside import beside_code
+
+MIGRATIONS = "serve/database/migrations"
 
 
 async def migrate(connection: AsyncConnection) -> list[str]:
@@ -25,7 +25,7 @@ async def migrate(connection: AsyncConnection) -> list[str]:
 
 def _upgraded(connection: Connection) -> list[str]:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(beside_code(MIGRATIONS)).replace("%", "%%"))
     config.attributes["connection"] = connection
     before = MigrationContext.configure(connection).get_current_revision()
     command.upgrade(config, "head")

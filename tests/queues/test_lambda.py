@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-HERE = ROOT / "deploy" / "aws_lambda"
+PACKAGE = ROOT / "deploy" / "aws_lambda" / "package.sh"
+TEMPLATE = ROOT / "deploy" / "aws" / "histories.yaml"
 CODE, LAKE, ZIP = "code", "lake-of-functions", "code.zip"
 STACK = "candlelake"
 DERIBIT_KINDS = ("future", "option", "spot", "future_combo", "option_combo")
@@ -48,7 +49,7 @@ def aws(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
 def outputs(aws: boto3.Session, tmp_path: Path) -> dict[str, str]:
     """Set the template up with a fresh package; return what it says of itself."""
     folder = tmp_path / "package"
-    subprocess.run([str(HERE / "package.sh"), str(folder)], check=True, timeout=500)
+    subprocess.run([str(PACKAGE), str(folder)], check=True, timeout=500)
     s3: S3Client = aws.client("s3")
     for bucket in (CODE, LAKE):
         s3.create_bucket(Bucket=bucket)
@@ -57,7 +58,7 @@ def outputs(aws: boto3.Session, tmp_path: Path) -> dict[str, str]:
     values = {"CodeBucket": CODE, "CodeKey": ZIP, "LakeBucket": LAKE}
     formation.create_stack(
         StackName=STACK,
-        TemplateBody=(HERE / "template.yaml").read_text(encoding="utf-8"),
+        TemplateBody=TEMPLATE.read_text(encoding="utf-8"),
         Parameters=[
             {"ParameterKey": name, "ParameterValue": value} for name, value in values.items()
         ],

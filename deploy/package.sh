@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The one artefact of a managed Spark, in build/package/: candlelake.zip for --py-files, run_job.py, requirements.txt, jars.txt, VERSION.
+#   deploy/package.sh                 these
+#   deploy/package.sh --functions     and functions.zip, the code of AWS Lambda
+#   deploy/package.sh --environment   and environment.tar.gz, a packed environment for EMR Serverless and Glue
+#   deploy/package.sh --all           all of it
+# Packages hold machine code: run the last three on Linux and x86_64, with the Python of the functions (3.11), and of the Spark
+# (PYTHON=python3.13 for Glue 6.0).
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/front-door.sh"
+target="$here/build/package"
+
+functions() {
+    local folder="$here/build/functions"
+    rm -rf "$folder" "$target/functions.zip"
+    "$here/deploy/aws_lambda/package.sh" "$folder"
+    PYTHONPATH="$here" "$python" "$here/deploy/package.py" --functions "$folder" "$target/functions.zip"
+}
+
+environment() {
+    local folder="$here/build/environment"
+    rm -rf "$folder" "$target/environment.tar.gz"
+    # copies: the machine that unpacks it has its Python elsewhere
+    "$(find_python)" -m venv --copies "$folder" || fail "could not make a virtual environment; is Python's venv module installed?"
+    # without pyspark the list is not whole, and is not meant to be
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$target/requirements.txt" >&2 \
+        || fail "the pinned packages could not be installed; see above."
+    "$here/deploy/services/moto.sh" run venv-pack --quiet --prefix "$folder" --output "$target/environment.tar.gz" >&2
+}
+
+asked="${1:-}"
+case "$asked" in ""|--functions|--environment|--all) ;; *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;; esac
+python="$venv/bin/python"
+[ -x "$python" ] || python="$(find_python)"
+PYTHONPATH="$here" "$python" "$here/deploy/package.py" "$target"
+case "$asked" in --functions|--all) functions ;; esac
+case "$asked" in --environment|--all) environment ;; esac

@@ -1,0 +1,62 @@
+"""What a role's policies say of a call that was made: the part of IAM that our templates use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.aws.templates import ACCOUNT, REGION, listed
+
+#: Calls whose action has another name: what IAM asks for.
+ACTIONS = {
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+}
+Call = Mapping[str, str]
+
+
+def calls_in(file: Path) -> list[dict[str, str]]:
+    """Return the calls that a recorder wrote down, each once."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in dict.fromkeys(lines)]
+
+
+def action_of(call: Call) -> str:
+    """Return the action that IAM checks for a call."""
+    named = f"{call['service']}:{call['operation']}"
+    return ACTIONS.get(named, named)
+
+
+def resource_of(call: Call) -> str:
+    """Return the ARN that a call is about."""
+    if call["service"] == "s3":
+        key = f"/{call['Key']}" if "Key" in call else ""
+        return f"arn:aws:s3:::{call['Bucket']}{key}"
+    if call["service"] == "secretsmanager":
+        return call["SecretId"]
+    name = urlsplit(call["QueueUrl"]).path.rpartition("/")[2]
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+
+def allows(statements: Iterable[Mapping[str, Any]], call: Call) -> bool:
+    """Tell whether one of the statements allows a call, its conditions included."""
+    return any(
+        action_of(call) in listed(one["Action"])
+        and any(fnmatchcase(resource_of(call), known) for known in listed(one["Resource"]))
+        and _holds(one.get("Condition", {}), call)
+        for one in statements
+    )
+
+
+def _holds(condition: Mapping[str, Any], call: Call) -> bool:
+    if not condition:
+        return True
+    assert list(condition) == ["StringLike"], condition
+    assert list(condition["StringLike"]) == ["s3:prefix"], condition
+    wanted = listed(condition["StringLike"]["s3:prefix"])
+    return any(fnmatchcase(call.get("Prefix", ""), one) for one in wanted)

@@ -1,0 +1,135 @@
+"""The one artefact: the same files give the same bytes, and nothing but ours is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from deploy.package import without
+from lake.beside import version
+from tests.aws.templates import ROOT
+
+ROOMS = {"conf", "expectations", "extract", "jobs", "lake", "serve", "transform"}
+
+
+def packed(home: Path, folder: Path) -> Path:
+    """Make the artefact of a checkout."""
+    done = subprocess.run(
+        [sys.executable, str(home / "deploy" / "package.py"), str(folder)],
+        env={**os.environ, "PYTHONPATH": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packed(ROOT, tmp_path_factory.mktemp("artefact"))
+
+
+def copied(target: Path) -> Path:
+    """Copy what is packed elsewhere: other moments, other order, compiled files beside."""
+    for room in (*ROOMS, "deploy", "requirements"):
+        shutil.copytree(ROOT / room, target / room, copy_function=shutil.copyfile)
+    shutil.copyfile(ROOT / "pyproject.toml", target / "pyproject.toml")
+    (target / "jobs" / "__pycache__").mkdir(exist_ok=True)
+    (target / "jobs" / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"x")
+    return target
+
+
+def test_the_same_files_are_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
+    one = packed(copied(tmp_path / "one"), tmp_path / "a")
+    two = packed(copied(tmp_path / "two"), tmp_path / "b")
+
+    assert sha256(one / "candlelake.zip") == sha256(two / "candlelake.zip")
+    changed = tmp_path / "two" / "conf" / "base.toml"
+    changed.write_text(changed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert sha256(one / "candlelake.zip") != sha256(
+        packed(tmp_path / "two", tmp_path / "c") / "candlelake.zip"
+    )
+
+
+def test_only_our_packages_and_settings_are_in_it(artefact: Path) -> None:
+    with ZipFile(artefact / "candlelake.zip") as file:
+        names = file.namelist()
+        texts = {name: file.read(name) for name in names}
+
+    assert {name.partition("/")[0] for name in names} == ROOMS
+    assert not [name for name in names if name.endswith(".pyc") or "__pycache__" in name]
+    assert {"conf/base.toml", "serve/page/static/index.html"} <= set(names)
+    assert "serve/database/migrations/env.py" in names
+    assert not [name for name, text in texts.items() if str(ROOT).encode() in text]
+
+
+def test_version_and_commit_are_stamped_into_it(artefact: Path) -> None:
+    with ZipFile(artefact / "candlelake.zip") as file:
+        stamped = file.read("lake/built.txt").decode().strip()
+
+    assert stamped == (artefact / "VERSION").read_text(encoding="utf-8").strip() == version()
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-[0-9a-f]{12}(-changed)?)?", stamped)
+
+
+def test_its_requirements_are_the_pinned_ones_without_what_spark_brings(artefact: Path) -> None:
+    pinned = set(pins(ROOT / "requirements" / "runtime.txt"))
+    listed = set(pins(artefact / "requirements.txt"))
+
+    assert {one.partition("==")[0] for one in pinned - listed} == {"pyspark", "py4j"}
+    assert listed < pinned
+    assert without("a==1 \\\n    --hash=x\nb==2 \\\n    --hash=y\n", ("a",)) == (
+        "b==2 \\\n    --hash=y\n"
+    )
+
+
+def pins(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.split()[0] for line in lines if "==" in line and not line.startswith(" ")]
+
+
+def test_the_command_line_runs_from_the_zip_alone(artefact: Path, tmp_path: Path) -> None:
+    """Settings are read out of the zip, and what is unpacked on the way is gone afterwards."""
+    program = (
+        "import sys; sys.argv[:] = ['candlelake', *sys.argv[1:]]; import lake, jobs.cli;"
+        " assert '.zip' in lake.__file__, lake.__file__; sys.exit(jobs.cli.main())"
+    )
+    environment = {key: value for key, value in os.environ.items() if "CANDLELAKE" not in key}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+
+    def told(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, *words],
+            cwd=tmp_path,
+            env={
+                **environment,
+                "PYTHONPATH": str(artefact / "candlelake.zip"),
+                "TMPDIR": str(temporary),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    asked = told("--version")
+    lake = f"lake.root={tmp_path / 'lake'}"
+    looked = told("doctor", "--env", "local", "--set", lake)
+
+    assert asked.stdout == f"candlelake {version()}\n", asked.stderr
+    assert looked.stdout == "bronze: 0 files read, 0 corrupt\n", looked.stderr
+    assert list(temporary.iterdir()) == []

@@ -17,6 +17,7 @@
     │   └── DatabaseGoneError       exit 1   the serving database can't be asked now
     └── StorageError                exit 1   the store or a table can't be read or written
         └── LeaseError              exit 1   another job is writing this table
+            └── GivesWayError       exit 1   it gives way: whoever waits gets the table soon
 
 A message says what happened, where (table, file, instrument, run), and what to do next.
 """
@@ -145,3 +146,7 @@ class StorageError(CandlelakeError):
 
 class LeaseError(StorageError):
     """Another job holds the lease of this table, or ours was lost."""
+
+
+class GivesWayError(LeaseError):
+    """The lease is held by one that gives way to a writer who waits."""

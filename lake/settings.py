@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lake.errors import SettingsError
+from lake.sections_of_keeping import Maintenance
 from lake.setting_sections import (
     Bronze,
     Continuous,
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     continuous: Continuous
     reconcile: Reconcile
     serve: Serve
+    maintenance: Maintenance
     #: exchange -> kind -> names or patterns
     universe: Mapping[str, Mapping[str, tuple[str, ...]]]
 

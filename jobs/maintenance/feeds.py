@@ -1,0 +1,74 @@
+"""What the readers of a table's change feed have not read: its files must not go before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from lake.clock import from_millis
+from lake.objects import ObjectStore
+from lake.table_log import MOVES_NO_ROW
+from lake.tables import (
+    GOLD_FUNDING_RATES,
+    GOLD_MARK_OHLCV,
+    SILVER_AGG_TRADES,
+    SILVER_FUNDING_RATES,
+    SILVER_MARK_KLINES,
+    SILVER_TRADES,
+    Table,
+)
+
+#: The stream that follows a table's changes, by the table.
+FOLLOWERS: Mapping[str, str] = {
+    SILVER_TRADES.name: "gold.trades",
+    SILVER_AGG_TRADES.name: "gold.agg_trades",
+    SILVER_FUNDING_RATES.name: GOLD_FUNDING_RATES.name,
+    SILVER_MARK_KLINES.name: GOLD_MARK_OHLCV.name,
+}
+
+
+class Unread(NamedTuple):
+    """The oldest commit that a stream has not read."""
+
+    stream: str
+    version: int
+    made: datetime
+
+
+def unread(spark: SparkSession, store: ObjectStore, table: Table) -> Unread | None:
+    """Return the oldest commit with changed rows that the table's follower has not read yet.
+
+    None where nobody follows the table, or all is read.
+
+    Raises:
+        StorageError: the store can't be read.
+    """
+    stream = FOLLOWERS.get(table.name)
+    if stream is None:
+        return None
+    first = _next_version(store, stream)
+    history = DeltaTable.forPath(spark, store.location(table.path)).history()
+    waiting = history.where(F.col("version") >= first).where(
+        ~F.col("operation").isin(*MOVES_NO_ROW)
+    )
+    oldest = waiting.agg(F.min(F.struct("version", F.unix_millis("timestamp").alias("made"))))
+    found = oldest.collect()[0][0]
+    return None if found is None else Unread(stream, found["version"], from_millis(found["made"]))
+
+
+def _next_version(store: ObjectStore, stream: str) -> int:
+    """Return the version that a stream reads next, by the end of its last whole batch."""
+    generation = (store.read(f"checkpoints/{stream}/generation") or b"1").decode()
+    folder = f"checkpoints/{stream}/{generation}"
+    done = [key.rpartition("/")[2] for key in store.names(f"{folder}/commits/")]
+    batches = [int(name) for name in done if name.isdecimal()]
+    content = store.read(f"{folder}/offsets/{max(batches)}") if batches else None
+    if content is None:
+        return 0
+    return int(json.loads(content.splitlines()[2])["reservoirVersion"])

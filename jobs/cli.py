@@ -17,6 +17,7 @@ from jobs.exporting import export, list_data
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
 from jobs.incidents import command as incidents_command
+from jobs.levels.command import levels
 from jobs.options import Env, Sets
 from jobs.publishing import command as database_command
 from jobs.reconcile import reconcile
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command()(sql)
 app.command()(plan)
 app.command()(status)
+app.command()(levels)
 app.command()(watch)
 app.command()(up)
 app.command()(coverage)

@@ -17,6 +17,7 @@ from jobs.replay_rules import ReplayClock, rules_of
 from lake.clock import Clock, SystemClock
 from lake.lease import Lease, held
 from lake.objects import ObjectStore, open_store
+from lake.room import require_room
 from lake.run import claim, new_run_id
 from lake.session import build_session
 from lake.settings import Settings, load_settings
@@ -82,7 +83,10 @@ def open_context(
 
     Raises:
         LeaseError: another job writes one of the tables.
+        RoomError: it writes, and there is no room.
     """
+    if writes:
+        require_room(lake.store, lake.settings.room)
     names = tuple(table.name for table in writes)
     with held(lake.store, lake.clock, names, lake.settings.lake.lease_seconds) as leases:
         guards = {lease.table: lease.require for lease in leases}

@@ -1,4 +1,4 @@
-"""The settings of keeping a lake: maintenance of its tables."""
+"""The settings of keeping a lake: maintenance, what is promised of its data, and its room."""
 
 from __future__ import annotations
 
@@ -32,3 +32,36 @@ class Maintenance(Section):
         if self.keep_log_days < self.keep_files_days:
             raise ValueError("keep_log_days has to be at least keep_files_days")
         return self
+
+
+class Level(Section):
+    """What is promised of a dataset; 0 is no promise.
+
+    Attributes:
+        fresh_seconds: how long ago an instrument may be complete until.
+        complete_share: how much of its ids, or of its candles, is held or proved complete.
+        bytes_per_row: what a row costs in its table.
+        requests_per_million_rows: what rows cost that were asked for.
+    """
+
+    fresh_seconds: float = Field(ge=0)
+    complete_share: float = Field(ge=0, le=1)
+    bytes_per_row: float = Field(ge=0)
+    requests_per_million_rows: float = Field(ge=0)
+
+
+class Levels(Section):
+    """What is promised of each dataset, and of runs, over so many days; 0 days are all."""
+
+    window_days: int = Field(ge=0)
+    run_seconds_per_million_rows: float = Field(ge=0)
+    trades: Level
+    agg_trades: Level
+    candles: Level
+
+
+class Room(Section):
+    """How much room a run leaves (bytes): of the disk, and of what the lake may hold; 0 is any."""
+
+    free_bytes: int = Field(ge=0)
+    quota_bytes: int = Field(ge=0)

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lake.errors import SettingsError
-from lake.sections_of_keeping import Maintenance
+from lake.sections_of_keeping import Levels, Maintenance, Room
 from lake.setting_sections import (
     Bronze,
     Continuous,
@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     reconcile: Reconcile
     serve: Serve
     maintenance: Maintenance
+    levels: Levels
+    room: Room
     #: exchange -> kind -> names or patterns
     universe: Mapping[str, Mapping[str, tuple[str, ...]]]
 

@@ -7,6 +7,7 @@ import typer
 from jobs import conflicts, quarantine
 from jobs import doctor as ward
 from jobs.application import exit_code_of
+from jobs.backup import command as backup_command
 from jobs.context import open_lake
 from jobs.coverage.command import coverage
 from jobs.coverage.repair import repair
@@ -54,6 +55,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(incidents_command.app, name="incidents")
 app.add_typer(database_command.app, name="database")
+app.add_typer(backup_command.app, name="backup")
 
 
 @app.command()

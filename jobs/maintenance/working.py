@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,15 +13,15 @@ from pyspark.sql import SparkSession
 from jobs.context import Lake
 from jobs.maintenance.feeds import unread
 from jobs.maintenance.parts import Piece, Shape, Window, parts_of, pieces, shape_of
+from lake.borrowing import Terms, borrowed
 from lake.clock import to_iso
 from lake.errors import LeaseError
 from lake.file_sizes import FileSizes
-from lake.lease import LOOKS_EVERY, Lease, held
+from lake.lease import Lease
 from lake.sections_of_keeping import Maintenance
 from lake.storage import Tables
 from lake.table_log import RETENTION
 from lake.tables import Table
-from lake.wishes import ASKED, WAITED_FOR, is_wished, wish
 
 log = logging.getLogger(__name__)
 
@@ -162,10 +162,10 @@ def _alone(run: Run, table: Table) -> Iterator[Tables]:
     Raises:
         LeaseError: another job holds it, and goes on to.
     """
-    with ExitStack() as stack:
-        lease = _turn(run, table, stack)
-        guard = _required(lease)
-        yield Tables(run.spark, run.lake.store, guard, run.lake.clock)
+    lake = run.lake
+    terms = Terms(lake.settings.lake.lease_seconds, run.settings.wait_seconds)
+    with borrowed(lake.store, lake.clock, (table.name,), terms) as (lease,):
+        yield Tables(run.spark, lake.store, _required(lease), lake.clock)
 
 
 def _required(lease: Lease) -> Callable[[Table], None]:
@@ -173,23 +173,3 @@ def _required(lease: Lease) -> Callable[[Table], None]:
         lease.require()
 
     return guard
-
-
-def _turn(run: Run, table: Table, stack: ExitStack) -> Lease:
-    """Return the table's lease once nobody else wants it; who holds it for long is asked for it."""
-    lake, name = run.lake, table.name
-    until = lake.clock.now() + timedelta(seconds=run.settings.wait_seconds)
-    life = lake.settings.lake.lease_seconds
-    while True:
-        is_late = lake.clock.now() >= until
-        if not is_wished(lake.store, lake.clock, name, WAITED_FOR):
-            turn = held(lake.store, lake.clock, (name,), life, gives_way=True)
-            try:
-                return stack.enter_context(turn)[0]
-            except LeaseError:
-                if is_late:
-                    raise
-            wish(lake.store, lake.clock, name, ASKED)
-        elif is_late:
-            raise LeaseError(f"writers wait for {name}", where=name)
-        lake.clock.sleep(LOOKS_EVERY)

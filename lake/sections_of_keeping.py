@@ -40,14 +40,14 @@ class Level(Section):
     Attributes:
         fresh_seconds: how long ago an instrument may be complete until.
         complete_share: how much of its ids, or of its candles, is held or proved complete.
-        bytes_per_row: what a row costs in its table.
+        bytes_per_million_rows: what they take in their table.
         requests_per_million_rows: what rows cost that were asked for.
     """
 
     fresh_seconds: float = Field(ge=0)
     complete_share: float = Field(ge=0, le=1)
-    bytes_per_row: float = Field(ge=0)
-    requests_per_million_rows: float = Field(ge=0)
+    bytes_per_million_rows: int = Field(ge=0)
+    requests_per_million_rows: int = Field(ge=0)
 
 
 class Levels(Section):

@@ -11,6 +11,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.clock import Clock, SystemClock
+from lake.contracts import contract_of
 from lake.errors import StorageError
 from lake.file_sizes import FileSizes
 from lake.growth import growth
@@ -123,6 +124,7 @@ class Tables:
             for key, value in {
                 **table.properties,
                 **(statistics if table.statistics else {}),
+                **contract_of(table.name),
             }.items():
                 builder = builder.property(key, value)
             builder.execute()
@@ -136,6 +138,8 @@ class Tables:
         for statement in statements:
             log.info("%s", statement)
             self.spark.sql(statement)
+        if statements and contract_of(table.name):
+            self.set_properties(table, contract_of(table.name))
 
     def read(self, table: Table) -> DataFrame:
         """Return the table's current rows.

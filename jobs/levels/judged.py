@@ -56,7 +56,7 @@ def _of_series(found: Measured, series: Series, levels: Levels) -> Iterator[Miss
 
 def _of_cost(cost: Cost, level: Level) -> Iterator[Missed]:
     pairs = (
-        ("bytes a row", cost.bytes_per_row, level.bytes_per_row),
+        ("bytes a million rows", cost.bytes_per_million_rows, level.bytes_per_million_rows),
         (
             "requests a million rows",
             cost.requests_per_million_rows,
@@ -65,7 +65,7 @@ def _of_cost(cost: Cost, level: Level) -> Iterator[Missed]:
     )
     for promise, value, limit in pairs:
         if limit and value is not None and value > limit:
-            yield Missed(cost.dataset, promise, f"{value:.1f}; at most {limit:g}")
+            yield Missed(cost.dataset, promise, f"{value:,}; at most {limit:,}")
 
 
 def _of_runs(found: Measured, levels: Levels) -> Iterator[Missed]:

@@ -58,8 +58,8 @@ class Cost:
     dataset: str
     rows: int
     bytes: int
-    bytes_per_row: float | None
-    requests_per_million_rows: float | None
+    bytes_per_million_rows: int | None
+    requests_per_million_rows: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +155,20 @@ def _cost(context: Context, dataset: str, since: datetime) -> Cost:
     told = files_of(context.spark, context.store, table).agg(F.sum("size"), F.sum(count)).collect()
     size, rows = told[0][0] or 0, told[0][1] or 0
     requests = _requests(context, table, since) if dataset in PRINTS else None
-    return Cost(dataset, rows, size, size / rows if rows else None, requests)
+    return Cost(dataset, rows, size, _a_million(size, rows), requests)
 
 
-def _requests(context: Context, table: Table, since: datetime) -> float | None:
+def _requests(context: Context, table: Table, since: datetime) -> int | None:
     """Return how many answers it took to get a million rows that were asked for."""
     asked = context.tables.read(table).where("source = 'history'").where(_days_since(since))
     answer = F.struct("bronze_file", "bronze_line")
     answers, rows = asked.agg(F.approx_count_distinct(answer), F.count(F.lit(1))).collect()[0]
-    return answers * 1_000_000 / rows if rows else None
+    return _a_million(answers, rows)
+
+
+def _a_million(count: int, rows: int) -> int | None:
+    """Return a count for a million rows, None where there are no rows."""
+    return count * 1_000_000 // rows if rows else None
 
 
 def _run_seconds(context: Context, since: datetime) -> float | None:

@@ -18,7 +18,7 @@ HELP = {
     "candlelake_level_fresh_limit_seconds": "How long ago that may be; 0 is no promise.",
     "candlelake_level_complete_ratio": "How much of its ids or candles is complete.",
     "candlelake_level_complete_limit_ratio": "How much of it has to be.",
-    "candlelake_level_bytes_per_row": "Bytes that a row takes in its table.",
+    "candlelake_level_bytes_per_million_rows": "Bytes that a million rows take.",
     "candlelake_level_requests_per_million_rows": "Requests for a million rows.",
     "candlelake_level_run_seconds_per_million_rows": "Seconds of the main job for a million rows.",
     "candlelake_level_costs_missed": "How many promises of cost are not kept.",
@@ -41,11 +41,11 @@ def as_grid(found: Measured) -> Grid:
 def costs_as_grid(found: Measured) -> Grid:
     """Return a line a dataset: what it costs."""
     grid = Grid(box=None, pad_edge=False)
-    for name in ("dataset", "rows", "bytes", "bytes a row", "requests a million rows"):
+    for name in ("dataset", "rows", "bytes", "bytes a million rows", "requests a million rows"):
         grid.add_column(name, justify="left" if name == "dataset" else "right")
     for one in found.costs:
-        costs = (one.bytes_per_row, one.requests_per_million_rows)
-        shown = ("" if cost is None else f"{cost:,.1f}" for cost in costs)
+        costs = (one.bytes_per_million_rows, one.requests_per_million_rows)
+        shown = ("" if cost is None else f"{cost:,}" for cost in costs)
         grid.add_row(one.dataset, f"{one.rows:,}", f"{one.bytes:,}", *shown)
     return grid
 
@@ -73,7 +73,7 @@ def as_json(found: Measured, missed: Sequence[Missed]) -> str:
                 "dataset": one.dataset,
                 "rows": one.rows,
                 "bytes": one.bytes,
-                "bytes_per_row": one.bytes_per_row,
+                "bytes_per_million_rows": one.bytes_per_million_rows,
                 "requests_per_million_rows": one.requests_per_million_rows,
             }
             for one in found.costs
@@ -106,8 +106,8 @@ def _samples(
         yield from _of_series(one, levels)
     for cost in found.costs:
         of = {"dataset": cost.dataset}
-        if cost.bytes_per_row is not None:
-            yield "candlelake_level_bytes_per_row", of, cost.bytes_per_row
+        if cost.bytes_per_million_rows is not None:
+            yield "candlelake_level_bytes_per_million_rows", of, cost.bytes_per_million_rows
         if cost.requests_per_million_rows is not None:
             yield "candlelake_level_requests_per_million_rows", of, cost.requests_per_million_rows
     if found.run_seconds_per_million_rows is not None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -53,7 +52,7 @@ def unread(spark: SparkSession, store: ObjectStore, table: Table) -> Unread | No
     if stream is None:
         return None
     first = _next_version(store, stream)
-    history = DeltaTable.forPath(spark, store.location(table.path)).history()
+    history = spark.sql(f"DESCRIBE HISTORY delta.`{store.location(table.path)}`")
     waiting = history.where(F.col("version") >= first).where(
         ~F.col("operation").isin(*MOVES_NO_ROW)
     )

@@ -15,6 +15,7 @@ from jobs.maintenance.feeds import unread
 from jobs.maintenance.parts import Piece, Shape, Window, parts_of, pieces, shape_of
 from lake.borrowing import Terms, borrowed
 from lake.clock import to_iso
+from lake.contracts import contract_of
 from lake.errors import LeaseError
 from lake.file_sizes import FileSizes
 from lake.lease import Lease
@@ -107,6 +108,7 @@ def properties_of(table: Table, settings: Maintenance) -> dict[str, str]:
     """Return the properties that a table shall have."""
     wanted = {
         **table.properties,
+        **contract_of(table.name),
         RETENTION: f"interval {settings.keep_files_days} days",
         "delta.logRetentionDuration": f"interval {settings.keep_log_days} days",
     }

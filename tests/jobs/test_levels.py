@@ -28,7 +28,7 @@ RULES = ROOT / "deploy" / "prometheus"
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)
 BTC = ("binance", "spot", "BTCUSDT")
 FRESH = Series("candles", BTC, NOW - timedelta(seconds=60), 1.0, is_over=False)
-CHEAP = Cost("trades", 10, 200, 20.0, 1000.0)
+CHEAP = Cost("trades", 10, 200, 20_000_000, 1000)
 
 
 def promised() -> Levels:
@@ -63,9 +63,12 @@ def test_what_is_kept_is_not_told_of() -> None:
             ["candles binance spot BTCUSDT: complete"],
         ),
         (found(replace(FRESH, complete_share=None)), []),
-        (found(cost=replace(CHEAP, bytes_per_row=40.1)), ["trades: bytes a row"]),
         (
-            found(cost=replace(CHEAP, requests_per_million_rows=2001.0)),
+            found(cost=replace(CHEAP, bytes_per_million_rows=40_000_001)),
+            ["trades: bytes a million rows"],
+        ),
+        (
+            found(cost=replace(CHEAP, requests_per_million_rows=2001)),
             ["trades: requests a million rows"],
         ),
         (found(seconds=121.0), ["pipeline: seconds a million rows"]),
@@ -153,7 +156,7 @@ def test_a_lake_is_counted(open_lake: OpenLake) -> None:
     assert costs["agg_trades"].requests_per_million_rows == pytest.approx(
         3 / 8 * 1_000_000, rel=0.1
     )
-    assert costs["trades"].bytes_per_row is None
+    assert costs["trades"].bytes_per_million_rows is None
     assert counted.run_seconds_per_million_rows == 0
     assert measure(context, 7).costs[1].requests_per_million_rows is None
     told = json.loads(as_json(counted, missed(counted, promised())))

@@ -16,7 +16,7 @@ from lake.errors import StorageError
 from lake.file_sizes import FileSizes
 from lake.growth import growth
 from lake.objects import ObjectStore
-from lake.table_log import committed_at, kept_for
+from lake.table_log import commit_of, kept_for
 from lake.tables import Table
 
 log = logging.getLogger(__name__)
@@ -309,8 +309,8 @@ class Tables:
         properties = self.properties(table)
         if "delta.enableChangeDataFeed" not in properties:
             return None
-        made = committed_at(self.store, table, first)
-        if made is None or made < self.clock.now() - kept_for(properties):
+        commit = commit_of(self.store, table, first)
+        if commit is None or commit.made < self.clock.now() - kept_for(properties):
             return None
         reader = self.spark.read.format("delta").option("readChangeFeed", "true")
         reader = reader.option("startingVersion", first).option("endingVersion", last)

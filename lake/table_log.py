@@ -122,19 +122,44 @@ def _of_entries(spark: SparkSession, store: ObjectStore, log: LogParts) -> DataF
     return told.select(path, *columns, "version", F.col("add").isNotNull().alias("is_there"))
 
 
-def committed_at(store: ObjectStore, table: Table, version: int) -> datetime | None:
-    """Return when a version was committed, None where the log keeps it no longer.
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One version of a table: what made it, and when."""
+
+    version: int
+    operation: str
+    made: datetime
+
+    @property
+    def moves_rows(self) -> bool:
+        """Whether rows may have changed."""
+        return self.operation not in MOVES_NO_ROW
+
+
+def versions_from(store: ObjectStore, table: Table, first: int) -> list[int]:
+    """Return the versions from `first` on that the log still has, in order.
+
+    Raises:
+        StorageError: the store can't be read.
+    """
+    folder = f"{table.path}/_delta_log/"
+    names = (key.removeprefix(folder) for key in store.names(folder))
+    found = (int(match[1]) for name in names if (match := _ENTRY.fullmatch(name)))
+    return sorted(version for version in found if version >= first)
+
+
+def commit_of(store: ObjectStore, table: Table, version: int) -> Commit | None:
+    """Return a version's commit, None where the log keeps it no longer.
 
     Raises:
         StorageError: the store can't be read.
     """
     content = store.read(f"{table.path}/_delta_log/{version:020}.json")
-    if content is None:
-        return None
-    for line in content.splitlines():
+    for line in (content or b"").splitlines():
         told = json.loads(line).get("commitInfo")
         if told is not None:
-            return from_millis(int(told.get("inCommitTimestamp", told["timestamp"])))
+            made = from_millis(int(told.get("inCommitTimestamp", told["timestamp"])))
+            return Commit(version, str(told.get("operation", "")), made)
     return None
 
 

@@ -7,12 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F  # noqa: N812
-
-from lake.clock import from_millis
 from lake.objects import ObjectStore
-from lake.table_log import MOVES_NO_ROW
+from lake.table_log import commit_of, versions_from
 from lake.tables import (
     GOLD_FUNDING_RATES,
     GOLD_MARK_OHLCV,
@@ -40,7 +36,7 @@ class Unread(NamedTuple):
     made: datetime
 
 
-def unread(spark: SparkSession, store: ObjectStore, table: Table) -> Unread | None:
+def unread(store: ObjectStore, table: Table) -> Unread | None:
     """Return the oldest commit with changed rows that the table's follower has not read yet.
 
     None where nobody follows the table, or all is read.
@@ -51,14 +47,11 @@ def unread(spark: SparkSession, store: ObjectStore, table: Table) -> Unread | No
     stream = FOLLOWERS.get(table.name)
     if stream is None:
         return None
-    first = _next_version(store, stream)
-    history = spark.sql(f"DESCRIBE HISTORY delta.`{store.location(table.path)}`")
-    waiting = history.where(F.col("version") >= first).where(
-        ~F.col("operation").isin(*MOVES_NO_ROW)
-    )
-    oldest = waiting.agg(F.min(F.struct("version", F.unix_millis("timestamp").alias("made"))))
-    found = oldest.collect()[0][0]
-    return None if found is None else Unread(stream, found["version"], from_millis(found["made"]))
+    for version in versions_from(store, table, _next_version(store, stream)):
+        commit = commit_of(store, table, version)
+        if commit is not None and commit.moves_rows:
+            return Unread(stream, version, commit.made)
+    return None
 
 
 def _next_version(store: ObjectStore, stream: str) -> int:

@@ -129,7 +129,7 @@ def _set_properties(run: Run, table: Table) -> None:
 
 def _why_files_stay(run: Run, table: Table) -> str:
     """Return why no file may be removed yet: a follower has not read what would be gone."""
-    found = unread(run.spark, run.lake.store, table)
+    found = unread(run.lake.store, table)
     kept = timedelta(days=run.settings.keep_files_days)
     if found is None or found.made > run.lake.clock.now() - kept:
         return ""

@@ -26,7 +26,7 @@ from lake.lease import Lease
 from lake.lease import held as holding
 from lake.settings import load_settings
 from lake.storage import Tables
-from lake.table_log import committed_at, files_of
+from lake.table_log import commit_of, files_of
 from lake.tables import (
     GOLD_OHLCV,
     GOLD_OHLCV_REVISIONS,
@@ -361,7 +361,7 @@ def test_a_table_is_published_whole_where_its_changes_are_gone(
     maintained(context)
     old = aged(context, 20, tmp_path)
     maintained(old)
-    assert committed_at(old.store, GOLD_OHLCV_REVISIONS, 1) is not None
+    assert commit_of(old.store, GOLD_OHLCV_REVISIONS, 1) is not None
 
     published.run(old, address_of(old.settings))
 

@@ -31,7 +31,7 @@ def levels(
 ) -> None:
     """Print how fresh, complete and costly each dataset is; exit 1 where a promise is not kept.
 
-    What is promised stands in [levels] of conf/. It starts Spark, and writes nothing to the lake.
+    What is promised is set by levels.* in conf/. It starts Spark, and writes nothing to the lake.
 
     Example: candlelake levels --json
     """

@@ -18,8 +18,8 @@ from pyspark.errors import PySparkException
 from lake.objects import ObjectStore, open_store
 from lake.session import build_session
 from lake.settings import load_settings
-from lake.storage import Tables
-from tests.s3.faulty_proxy import faulty_proxy
+from lake.storage import Tables, Transaction
+from tests.s3.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.s3.spark_on_s3 import PRINTS, held, prints
 
 CONTESTED = f"{PRINTS.path}/_delta_log/{2:020}.json"
@@ -43,8 +43,24 @@ def main(root: str, log_store: str, backend: str) -> None:
         proxy.held_back = ""
         proxy.go_on.set()
         paused.join(180)
-        sys.stdout.write(json.dumps(outcome(tables, direct, taken, said)) + "\n")
+        seen = outcome(tables, direct, taken, said)
+        seen["unanswered"] = unanswered(tables, proxy)
+        sys.stdout.write(json.dumps(seen) + "\n")
         tables.spark.stop()
+
+
+def unanswered(tables: Tables, proxy: FaultyProxy) -> dict[str, Any]:
+    """Commit a transaction whose answer gets lost, and the same once more, as a next run does."""
+    row = prints(tables.spark, ("BTCUSDT", 7, "17"))
+    proxy.unanswered = f"{PRINTS.path}/_delta_log/{tables.version(PRINTS) + 1:020}.json"
+    said = []
+    for _ in range(2):
+        try:
+            tables.append(row, PRINTS, Transaction("run", 1))
+            said.append("")
+        except (PySparkException, Py4JError) as error:
+            said.append(str(error)[:500])
+    return {"said": said, "rows": sum(one[1] == 7 for one in held(tables))}
 
 
 def append(tables: Tables, said: list[str]) -> None:

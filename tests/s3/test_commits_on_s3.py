@@ -46,6 +46,9 @@ def test_a_commit_that_was_held_back_does_not_take_anothers_place(
     assert seen["rows"][:2] == [FIRST, OTHER]
     # it either says so and writes nothing, or comes behind as a version of its own
     assert (seen["version"], PAUSED in seen["rows"]) == ((2, False) if seen["said"] else (3, True))
+    # a commit that was made and not confirmed may look refused: the next run finds it there
+    assert seen["unanswered"]["said"][1] == ""
+    assert seen["unanswered"]["rows"] == 1
 
 
 def test_without_the_condition_the_others_commit_is_lost(server: S3Server, bucket: str) -> None:

@@ -28,7 +28,7 @@ from typing import Any
 from lake.clock import Clock, to_iso
 from lake.errors import GivesWayError, LeaseError, StorageError
 from lake.objects import ObjectStore
-from lake.wishes import ASKED, WAITED_FOR, is_wished, wish
+from lake.wishes import ASKED, WAITED_FOR, wish, wished
 
 log = logging.getLogger(__name__)
 
@@ -251,7 +251,8 @@ def lent(leases: Sequence[Lease]) -> Iterator[None]:
         LeaseError: one was lost.
         StorageError: the store can't be asked.
     """
-    given = [lease for lease in leases if is_wished(lease.store, lease.clock, lease.table, ASKED)]
+    asked = wished(leases[0].store, leases[0].clock, ASKED) if leases else set()
+    given = [lease for lease in leases if lease.table in asked]
     for lease in given:
         lease.lend()
     try:

@@ -17,6 +17,7 @@ WAITED_FOR: Wish = "waited-for"
 ASKED: Wish = "asked"
 #: A wish that was not said again for so long is over (seconds).
 STANDS = 5.0
+LEASES = "leases/"
 
 
 def wish(store: ObjectStore, clock: Clock, table: str, kind: Wish) -> None:
@@ -39,5 +40,17 @@ def is_wished(store: ObjectStore, clock: Clock, table: str, kind: Wish) -> bool:
     return clock.now() < datetime.fromisoformat(str(document["until"]))
 
 
+def wished(store: ObjectStore, clock: Clock, kind: Wish) -> set[str]:
+    """Return the tables that somebody wants now, by one listing of what was ever wanted.
+
+    Raises:
+        StorageError: the store can't be reached.
+    """
+    end = f".{kind}.json"
+    keys = [key for key in store.names(LEASES) if key.endswith(end)]
+    tables = [key.removeprefix(LEASES).removesuffix(end) for key in keys]
+    return {table for table in tables if is_wished(store, clock, table, kind)}
+
+
 def _key(table: str, kind: Wish) -> str:
-    return f"leases/{table}.{kind}.json"
+    return f"{LEASES}{table}.{kind}.json"

@@ -98,7 +98,7 @@ def first_difference(names: Sequence[str], here: pa.Table, there: pa.Table) -> s
     ]
     if not places:
         return "the longer one has rows behind the other's last"
-    place, name = min(places)
+    place, name = min(places, key=lambda one: one[0])
     key = " ".join(str(here[one][place]) for one in names if one in here.column_names)
     return f"first at {key}: {name} is {here[name][place]} here, {there[name][place]} there"
 

@@ -32,7 +32,7 @@ bring_up() {
     run_on_port "$folder/spark-master" "" "the Spark master" >/dev/null
     for number in 1 2; do start_spark_worker "$number"; done
     trap - EXIT
-    say "the cluster of $folder is up: ./spark-submit.sh and candlelake know it after: source $folder/environment"
+    say "the cluster of $folder is up: the candlelake command knows it after: source $folder/environment"
 }
 
 # make_code: our packages as one zip, which spark-submit ships and Celery's workers unpack; and the workers' Python, which
@@ -84,9 +84,10 @@ start_until() {
     echo "$!" > "$home/pid"
     for _ in $(seq 600); do
         grep -q -- "$text" "$home/log" && return
-        is_running "$home" || return 1
+        is_running "$home" || break
         sleep 0.1
     done
+    stop_service "$home"
     return 1
 }
 
@@ -131,8 +132,8 @@ start_celery_worker() {
     local home="$folder/celery-worker-$1"
     mkdir -p "$home"
     : > "$home/log"
-    start_until "$home" " ready\.$" env --chdir="$folder/code" PYTHONPATH="$folder/code" "$folder/python/bin/python" -m celery \
-        -A extract.queues.celery_app worker --pool solo --without-gossip --without-mingle --loglevel INFO --hostname "worker-$1@cluster" \
+    start_until "$home" " ready\.$" env --chdir="$folder/code" -u CANDLELAKE_SERVE__DATABASE_PASSWORD \
+        PYTHONPATH="$folder/code" "$folder/python/bin/python" -m celery -A extract.queues.celery_app worker --pool solo --without-gossip --without-mingle --loglevel INFO --hostname "worker-$1@cluster" \
         || fail "a Celery worker did not start; its log is $home/log."
 }
 
@@ -162,7 +163,8 @@ start_spark_worker() {
 }
 
 # submit JOB [options]: one of jobs/ on the cluster. The driver runs here, from the checkout; an executor has of our code
-# what comes as a file with the application, first on its Python's path.
+# what comes as a file with the application, first on its Python's path. Errors go by a pipe, so that the JVM and Python
+# can both append to it, whatever it leads to.
 submit() {
     local job="$1"
     shift
@@ -173,7 +175,7 @@ submit() {
         --conf "spark.executor.extraJavaOptions=-Duser.timezone=UTC" \
         --conf "spark.executorEnv.PYTHONPATH=candlelake.zip" --files "$folder/candlelake.zip" \
         --jars "$(printf '%s,' "$here"/.jars/{jars,jars-s3,jars-kafka}/*.jar | sed 's/,$//')" \
-        "$here/jobs/${job//-/_}.py" "$@"
+        "$here/jobs/${job//-/_}.py" "$@" 2> >(trap '' INT; exec cat >&2)
 }
 
 candlelake() { "$venv/bin/python" -m jobs "$@"; }
@@ -198,11 +200,12 @@ of_the_day=(--exchange binance --kind spot --instruments BTCUSDT)
 
 # collect_live [options]: all recorded single trades, at a faster pace, from an exchange of its own.
 collect_live() {
-    local sets=()
+    local sets=() status=0
     start_exchange live-exchange --live-from "$live_from" --speed "$live_speed"
     mapfile -t sets < <(exchange_settings live-exchange | sed 's/^/--set\n/')
-    candlelake extract live "${of_the_day[@]}" --streams trade --lifetime "$live_lifetime" "$@" "${sets[@]}"
+    candlelake extract live "${of_the_day[@]}" --streams trade --lifetime "$live_lifetime" "$@" "${sets[@]}" || status=$?
     stop_service "$folder/live-exchange"
+    return "$status"
 }
 
 compare() {
@@ -219,13 +222,14 @@ in_one_process() {
     export CANDLELAKE_LAKE__ROOT="$folder/single" CANDLELAKE_WORKERS__HOME=pool CANDLELAKE_WORKERS__REDIS_URL=
     export CANDLELAKE_KAFKA__SERVERS= CANDLELAKE_SERVE__DATABASE_URL=
     unset CANDLELAKE_SERVE__DATABASE_PASSWORD
-    [ ! -f "$folder/single/serve.sqlite" ] || return 0
+    cmp --silent "$folder/window" "$folder/window-of-single" && return
     say "the same in one process, into $folder/single"
     rm -rf "$folder/single"
     candlelake extract history --mode date "${of_the_day[@]}" "$@" >&2
     collect_live --sink bronze >&2
     "$here/spark-submit.sh" pipeline "${of_the_day[@]}" "$@" >&2
     "$here/spark-submit.sh" publish >&2
+    cp "$folder/window" "$folder/window-of-single"
 }
 
 take_down() {

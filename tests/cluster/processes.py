@@ -10,8 +10,11 @@ from pathlib import Path
 LISTENING = "0A"
 
 
-def processes_of(folder: Path) -> dict[int, str]:
-    """Return the processes that name a folder in their command or work in it, with the command."""
+def processes_of(folder: Path, marker: str) -> dict[int, str]:
+    """Return the processes of a cluster, with their commands.
+
+    They name its folder in their command, work in it, or have inherited the marker.
+    """
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -19,9 +22,10 @@ def processes_of(folder: Path) -> dict[int, str]:
         try:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             place = str((entry / "cwd").readlink())
+            inherited = (entry / "environ").read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if str(folder) in command or place.startswith(str(folder)):
+        if str(folder) in command or place.startswith(str(folder)) or marker in inherited:
             found[int(entry.name)] = command
     return found
 

@@ -11,9 +11,9 @@ services="$here/deploy/services"
 
 # one core and 1.5 GiB of heap an executor: two of them, a driver, a broker and a reference run fit into 16 GiB
 spark_memory=(--driver-memory 2g --executor-memory 1536m --executor-cores 1 --total-executor-cores 2)
-live_from=2025-03-25T23:04:00Z # three minutes before the first recorded single trade: 18 s at this speed
-live_speed=10
-live_lifetime=42s
+live_from=2025-03-25T23:01:00Z # six minutes before the first recorded single trade: 18 s at this speed
+live_speed=20
+live_lifetime=31s
 
 bring_up() {
     is_running "$folder/spark-master" && fail "the cluster of $folder runs already; stop it first."
@@ -217,19 +217,28 @@ compare() {
     candlelake compare "$folder/single" --databases
 }
 
-# in_one_process [window]: the same steps without any server, in the folder single; a second run finds all done.
+# in_one_process [window]: the same steps without any server, in the folder single; what is done already is not done again.
 in_one_process() {
     export CANDLELAKE_LAKE__ROOT="$folder/single" CANDLELAKE_WORKERS__HOME=pool CANDLELAKE_WORKERS__REDIS_URL=
     export CANDLELAKE_KAFKA__SERVERS= CANDLELAKE_SERVE__DATABASE_URL=
     unset CANDLELAKE_SERVE__DATABASE_PASSWORD
-    cmp --silent "$folder/window" "$folder/window-of-single" && return
-    say "the same in one process, into $folder/single"
-    rm -rf "$folder/single"
-    candlelake extract history --mode date "${of_the_day[@]}" "$@" >&2
-    collect_live --sink bronze >&2
-    "$here/spark-submit.sh" pipeline "${of_the_day[@]}" "$@" >&2
-    "$here/spark-submit.sh" publish >&2
-    cp "$folder/window" "$folder/window-of-single"
+    if ! cmp --silent "$folder/window" "$folder/single-steps/window"; then
+        rm -rf "$folder/single" "$folder/single-steps"
+        mkdir "$folder/single-steps"
+        cp "$folder/window" "$folder/single-steps/window"
+    fi
+    once history candlelake extract history --mode date "${of_the_day[@]}" "$@"
+    once live collect_live --sink bronze
+    once pipeline "$here/spark-submit.sh" pipeline "${of_the_day[@]}" "$@"
+    once publish "$here/spark-submit.sh" publish
+}
+
+# once STEP COMMAND...: runs it where it has not ended well yet.
+once() {
+    [ ! -f "$folder/single-steps/$1" ] || return 0
+    say "the same in one process: $1"
+    "${@:2}" >&2
+    touch "$folder/single-steps/$1"
 }
 
 take_down() {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from jobs.everything.command import Options, parts_of
 from lake.settings import SECRETS, load_settings
@@ -25,8 +28,31 @@ SERVICES = [(file, name) for file, one in LOADED.items() for name in one["servic
 CLUSTER_SCRIPT = (ROOT / "deploy" / "cluster.sh").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+SPECIFICATION = ROOT / "deploy" / "containers" / "compose-spec"
 #: What Docker runs once, and what ends by itself: nobody waits for its health.
 ONE_OFF = {"bucket", "driver", "tests"}
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft202012Validator:
+    """The Compose Specification's own schema, as its source says it is."""
+    content = (SPECIFICATION / "compose-spec.json").read_bytes()
+    source = (SPECIFICATION / "SOURCE.md").read_text(encoding="utf-8")
+    assert f"SHA-256: {hashlib.sha256(content).hexdigest()}" in source
+    return Draft202012Validator(json.loads(content))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_it_is_valid_by_the_specifications_schema(schema: Draft202012Validator, file: str) -> None:
+    wrong = [f"{list(one.path)}: {one.message}" for one in schema.iter_errors(LOADED[file])]
+
+    assert wrong == []
+
+
+def test_the_schema_knows_a_mistyped_key(schema: Draft202012Validator) -> None:
+    broken = yaml.safe_load(TEXTS["compose.yaml"].replace("retries: 20", "retrys: 20"))
+
+    assert any("retrys" in one.message for one in schema.iter_errors(broken))
 
 
 def words(service: str) -> list[str]:

@@ -172,7 +172,7 @@ submit() {
         --master "$(cat "$folder/spark-master/endpoint")" "${spark_memory[@]}" \
         --properties-file "$here/conf/spark-defaults.conf" \
         --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
-        --conf "spark.executor.extraJavaOptions=-Duser.timezone=UTC" \
+        --conf spark.sql.shuffle.partitions=2 --conf "spark.executor.extraJavaOptions=-Duser.timezone=UTC" \
         --conf "spark.executorEnv.PYTHONPATH=candlelake.zip" --files "$folder/candlelake.zip" \
         --jars "$(printf '%s,' "$here"/.jars/{jars,jars-s3,jars-kafka}/*.jar | sed 's/,$//')" \
         "$here/jobs/${job//-/_}.py" "$@" 2> >(trap '' INT; exec cat >&2)

@@ -38,7 +38,9 @@ class Cluster:
     folder: Path
     said: list[str] = field(default_factory=list)
     answered: str = ""
+    ended: int = -1
     compared: subprocess.CompletedProcess[str] | None = None
+    stopped: subprocess.CompletedProcess[str] | None = None
     addresses: dict[str, set[str]] = field(default_factory=dict)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
@@ -121,11 +123,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
                 pytest.fail(reason)
             pytest.skip(reason)
         cluster.look()
-        assert cluster.run() == 0, "".join(cluster.said)[-3000:]
+        cluster.ended = cluster.run()
         cluster.compared = cluster.call("compare")
     finally:
-        stopped = cluster.call("down")
-    assert (stopped.returncode, stopped.stdout) == (0, ""), stopped.stderr
+        cluster.stopped = cluster.call("down")
     cluster.left = processes_of(cluster.folder, MARKER)
     return cluster
 
@@ -150,6 +151,7 @@ def test_every_row_is_that_of_one_process(cluster: Cluster) -> None:
 
 
 def test_two_workers_were_killed_in_the_middle(cluster: Cluster) -> None:
+    assert cluster.ended == 0, "".join(cluster.said)[-3000:]
     assert cluster.killed == ["celery-worker-1", "spark-worker-1"]
     said = "".join(cluster.said)
     assert "Lost executor" in said
@@ -199,6 +201,9 @@ def test_secrets_are_ours_alone_and_in_no_log(cluster: Cluster) -> None:
 
 
 def test_down_leaves_nothing_running(cluster: Cluster) -> None:
+    done = cluster.stopped
+    assert done is not None
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert cluster.left == {}
     assert list(cluster.folder.glob("*/pid")) == []
 

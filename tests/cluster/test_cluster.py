@@ -7,7 +7,6 @@ import re
 import signal
 import stat
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,6 @@ pytestmark = [pytest.mark.spark, pytest.mark.s3, pytest.mark.slow, pytest.mark.t
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "cluster.sh"
 HOURS = ("--start", "2024-01-01T00:00:00Z", "--end", "2024-01-01T02:00:00Z")
-WAIT_SECONDS = 600
 #: An executor that has done so many tasks of the pipeline has some hundred before it.
 TASKS_DONE = 200
 #: Code that runs once is compiled quickly, not well: as in the tests' own session.
@@ -36,8 +34,6 @@ class Cluster:
     """A cluster that has brought two hours through, lost two workers on the way, and is gone."""
 
     folder: Path
-    said: list[str] = field(default_factory=list)
-    answered: str = ""
     ended: int = -1
     compared: subprocess.CompletedProcess[str] | None = None
     stopped: subprocess.CompletedProcess[str] | None = None
@@ -64,42 +60,37 @@ class Cluster:
 
     def run(self) -> int:
         """Send two hours through and kill a worker of each kind while it works."""
-        process = subprocess.Popen(
-            [str(SCRIPT), "run", str(self.folder), *HOURS],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        answers: list[str] = []
-        beside = [threading.Thread(target=answers.extend, args=(process.stdout,))]
-        beside[0].start()
-        for line in process.stderr:
-            self.said.append(line)
-            if "trades by id" in line:
-                self.kill_when("celery-worker-1", 1, "celery-worker-1/log", "received")
-            elif "silver and gold" in line:
-                done = (TASKS_DONE, "spark-worker-1/*/app-*-0001/*/stderr", "Finished task")
-                beside.append(
-                    threading.Thread(target=self.kill_when, args=("spark-worker-1", *done))
-                )
-                beside[-1].start()
-        for thread in beside:
-            thread.join()
-        self.answered = "".join(answers)
-        return process.wait()
+        with self.said.open("w") as said, self.answered.open("w") as answered:
+            process = subprocess.Popen(
+                [str(SCRIPT), "run", str(self.folder), *HOURS],
+                env=self.environment,
+                stdout=answered,
+                stderr=said,
+            )
+            celery = (1, "celery-worker-1/log", "received")
+            spark = (TASKS_DONE, "spark-worker-1/*/app-*-0001/*/stderr", "Finished task")
+            self.kill_when(process, "celery-worker-1", *celery)
+            self.kill_when(process, "spark-worker-1", *spark)
+            return process.wait()
 
-    def kill_when(self, part: str, times: int, logs: str, text: str) -> None:
-        """Kill a worker as soon as its logs have a text so often."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline:
+    def kill_when(
+        self, process: subprocess.Popen[bytes], part: str, times: int, logs: str, text: str
+    ) -> None:
+        """Kill a worker as soon as its logs have a text so often, while the run goes on."""
+        while process.poll() is None:
             if sum(log.read_text().count(text) for log in self.folder.glob(logs)) >= times:
                 os.kill(int((self.folder / part / "pid").read_text()), signal.SIGKILL)
                 self.killed.append(part)
                 return
             time.sleep(0.05)
+
+    @property
+    def said(self) -> Path:
+        return self.folder / "said"
+
+    @property
+    def answered(self) -> Path:
+        return self.folder / "answered"
 
     def look(self) -> None:
         """Keep what can only be seen while it runs."""
@@ -151,12 +142,12 @@ def test_every_row_is_that_of_one_process(cluster: Cluster) -> None:
 
 
 def test_two_workers_were_killed_in_the_middle(cluster: Cluster) -> None:
-    assert cluster.ended == 0, "".join(cluster.said)[-3000:]
+    said = cluster.said.read_text()
+    assert cluster.ended == 0, said[-3000:]
     assert cluster.killed == ["celery-worker-1", "spark-worker-1"]
-    said = "".join(cluster.said)
     assert "Lost executor" in said
     assert said.index("Lost executor") < said.rindex("INFO jobs.")
-    assert "0 different, 0 unexplained: 100.00 %" in cluster.answered
+    assert "0 different, 0 unexplained: 100.00 %" in cluster.answered.read_text()
 
 
 def test_everything_listens_on_this_machine_alone(cluster: Cluster) -> None:
@@ -184,6 +175,9 @@ def test_workers_have_our_code_by_what_is_shipped(cluster: Cluster) -> None:
         assert "PYTHONPATH" not in cluster.environments[f"spark-worker-{number}"]
         celery = cluster.environments[f"celery-worker-{number}"]
         assert celery["PYTHONPATH"] == str(cluster.folder / "code")
+        for kind in ("spark", "celery"):
+            environment = cluster.environments[f"{kind}-worker-{number}"]
+            assert "CANDLELAKE_SERVE__DATABASE_PASSWORD" not in environment
     assert list(cluster.folder.glob("spark-worker-2/*/app-*/*/candlelake.zip"))
 
 
@@ -196,7 +190,7 @@ def test_secrets_are_ours_alone_and_in_no_log(cluster: Cluster) -> None:
     logs = [*cluster.folder.rglob("log"), *cluster.folder.rglob("std*")]
     assert len(logs) > 10
     told = "".join(path.read_text(errors="replace") for path in logs)
-    told += "".join(cluster.said) + cluster.answered + str(cluster.compared)
+    told += cluster.said.read_text() + cluster.answered.read_text() + str(cluster.compared)
     assert [secret for secret in secrets if secret in told] == []
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# ./run-tests.sh [--all] [pytest options]: makes the environment, then lint, types and the tests.
+# ./run-tests.sh [--all] [--coverage] [pytest options]: makes the environment, then lint, types and the tests.
 # Without --all the rooms and files below are left out: they make whole lakes, or need servers that are fetched or built first.
+# --coverage prints, behind the tests, which lines of ours they ran, by module; what runs in processes of its own is not seen.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/deploy/front-door.sh"
 cd "$here"
@@ -11,8 +12,15 @@ export PATH="$venv/bin:$PATH" PYTHONPATH="$here" TZ=UTC SPARK_LOCAL_IP=127.0.0.1
 ruff format --check --quiet .
 ruff check --quiet .
 mypy
-if [ "${1:-}" = "--all" ]; then
-    shift
+everything=no coverage=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --all) everything=yes; shift ;;
+        --coverage) coverage=(--cov=lake --cov=extract --cov=transform --cov=expectations --cov=jobs --cov=serve --cov-report=term:skip-covered); shift ;;
+        *) break ;;
+    esac
+done
+if [ "$everything" = yes ]; then
     fetch_jars jars-kafka
 else
     longest=(tests/jobs/test_front_to_back.py tests/jobs/test_information_job.py tests/jobs/test_kinds.py tests/jobs/test_known_then.py tests/jobs/test_live_to_silver.py tests/jobs/test_other_exchanges.py tests/jobs/test_daily_check.py tests/jobs/test_repair.py tests/jobs/test_republished.py tests/jobs/test_second_chances.py tests/jobs/test_skipped_numbers.py tests/jobs/test_soak.py tests/jobs/test_two_sources.py tests/docs/test_documented_runs.py)
@@ -20,8 +28,9 @@ else
     longest+=(tests/jobs/test_reconciliation_kept.py tests/jobs/test_reconciled_blocks.py tests/front_door/test_reconcile_and_repair.py tests/jobs/test_streamed_charts.py)
     longest+=(tests/front_door/test_up.py tests/serve_grafana tests/serve_database/test_publish.py tests/serve_database/test_publish_more.py)
     longest+=(tests/serve_database/test_faults_of_databases.py tests/serve_files/test_readers.py tests/serve_files/test_ddl.py tests/serve_files/test_export_from_s3.py)
+    longest+=(tests/cluster tests/containers)
     longest+=(tests/serve_api/test_api_document.py tests/serve_api/test_attacks.py tests/serve_api/test_server_process.py tests/serve_api/test_serve_command.py)
     set -- "${longest[@]/#/--ignore=}" "$@"
 fi
 # a JVM plans on one core: two processes, each with a session of its own, take two thirds of the time of one
-exec python -m pytest --numprocesses 2 --dist loadfile "$@"
+exec python -m pytest --numprocesses 2 --dist loadfile "${coverage[@]}" "$@"

@@ -8,6 +8,7 @@ from jobs import conflicts, quarantine
 from jobs import doctor as ward
 from jobs.application import exit_code_of
 from jobs.backup import command as backup_command
+from jobs.comparison.command import compare
 from jobs.context import open_lake
 from jobs.coverage.command import coverage
 from jobs.coverage.repair import repair
@@ -51,6 +52,7 @@ app.command()(serve)
 app.command()(export)
 app.command()(list_data)
 app.command()(ddl)
+app.command()(compare)
 app.add_typer(extract_command.app, name="extract")
 app.add_typer(api_key, name="api-key")
 app.add_typer(quarantine.app, name="quarantine")

@@ -1,0 +1,1 @@
+"""Two lakes held side by side: whether they hold the same rows."""

@@ -12,6 +12,7 @@ FOLDER/VERSION           the project's version and the commit
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -60,11 +61,14 @@ def pack(
 
     `more` are files that are nowhere: their names, and what they hold.
     """
-    with ZipFile(target, "w") as packed:
+    # a job that runs may still hand the old one to its executors
+    unfinished = target.with_suffix(f".{os.getpid()}")
+    with ZipFile(unfinished, "w") as packed:
         for path in sorted(files):
             _add(packed, path.relative_to(home).as_posix(), path.read_bytes())
         for name, content in (more or {}).items():
             _add(packed, name, content.encode())
+    unfinished.replace(target)
 
 
 def without(requirements: str, names: tuple[str, ...]) -> str:

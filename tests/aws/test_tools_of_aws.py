@@ -93,7 +93,7 @@ def test_the_second_region_is_set_up_by_the_script_and_the_command_line(
     services = told("aws", "ecs", "list-services", "--cluster", "candlelake-live")
     assert "service/candlelake-live/binance" in services
     assert "service/candlelake-live/deribit" in services
-    assert told("aws", "scheduler", "list-schedules").count("HandOver") >= 2
+    assert told("aws", "scheduler", "list-schedules").count("aws-sdk:ecs:updateService") == 2
 
 
 def commands_of_aws() -> list[str]:

@@ -115,7 +115,7 @@ def content(path: Path) -> bytes:
     return held + gzip.decompress(held) if path.suffix == ".gz" else held
 
 
-@pytest.mark.parametrize("name", leaves(get_command(app)))
+@pytest.mark.parametrize("name", list(leaves(get_command(app))))
 def test_a_command_says_and_keeps_no_secret(name: str, tmp_path: Path) -> None:
     words = RUN.get(name, (*WANTED.get(name, ()), *NO_PORT))
 

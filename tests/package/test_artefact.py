@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from deploy.package import without
+from deploy.package import JARS, without
 from lake.beside import version
 from tests.aws.templates import ROOT
 
@@ -94,6 +94,17 @@ def test_its_requirements_are_the_pinned_ones_without_what_spark_brings(artefact
     assert without("a==1 \\\n    --hash=x\nb==2 \\\n    --hash=y\n", ("a",)) == (
         "b==2 \\\n    --hash=y\n"
     )
+
+
+@pytest.mark.parametrize("name", JARS)
+def test_a_jar_that_is_packed_is_pinned_in_its_list(name: str) -> None:
+    group, file = JARS[name]
+    listed = (ROOT / "conf" / f"{group}.txt").read_text(encoding="utf-8")
+
+    assert re.search(
+        rf"^sha256 [0-9a-f]{{64}} org.apache.spark_{re.escape(file)}$", listed, re.MULTILINE
+    )
+    assert name.removesuffix(".jar").rpartition("-")[2] in file
 
 
 def pins(path: Path) -> list[str]:

@@ -112,6 +112,30 @@ def pins(path: Path) -> list[str]:
     return [line.split()[0] for line in lines if "==" in line and not line.startswith(" ")]
 
 
+def test_a_service_starts_a_job_of_the_zip_and_hears_of_its_failure(
+    artefact: Path, tmp_path: Path
+) -> None:
+    """As Glue starts it: with arguments of its own around ours; the job ends at its settings."""
+    words = f"reconcile --check daily --env local --set lake.root={tmp_path} --set serve.port=none"
+
+    done = subprocess.run(
+        [
+            *(sys.executable, str(artefact / "run_job.py"), "--JOB_NAME", "x"),
+            *("--command", words, "--at", "2026-11-29T12:30:00Z", "--TempDir", "s3://x/"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(artefact / "candlelake.zip")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 2
+    assert "candlelake: setting 'serve.port'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_command_line_runs_from_the_zip_alone(artefact: Path, tmp_path: Path) -> None:
     """Settings are read out of the zip, and what is unpacked on the way is gone afterwards."""
     program = (

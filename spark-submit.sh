@@ -48,7 +48,7 @@ if [[ "$master" == local* ]]; then
     export SPARK_LOCAL_IP=127.0.0.1
 else
     # what deploy/package.sh makes: the executors' machines need no checkout
-    package="$(mktemp -d)"
+    package="$here/.cache/package"
     "$venv/bin/python" "$here/deploy/package.py" "$package" >/dev/null
     shipped=(--py-files "$package/candlelake.zip")
 fi

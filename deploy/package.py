@@ -2,6 +2,7 @@
 
     package.py FOLDER
     package.py --functions UNPACKED ZIP    a folder as a zip, likewise
+    package.py --jars FOLDER               the jars of JARS, which the front door has fetched
 
 FOLDER/candlelake.zip    for --py-files: our packages and conf/; same files, same bytes
 FOLDER/run_job.py        what EMR Serverless and Glue start
@@ -12,6 +13,7 @@ FOLDER/VERSION           the project's version and the commit
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -23,6 +25,11 @@ from lake.beside import BUILT, version
 
 HERE = Path(__file__).resolve().parent.parent
 ROOMS = ("conf", "expectations", "extract", "jobs", "lake", "serve", "transform")
+#: What a Spark of AWS lacks of its own release, by the name in the package: list and file.
+JARS = {
+    "spark-hadoop-cloud-4.0.jar": ("jars-emr", "spark-hadoop-cloud_2.13-4.0.2.jar"),
+    "spark-hadoop-cloud-4.1.jar": ("jars-s3", "spark-hadoop-cloud_2.13-4.1.1.jar"),
+}
 #: What every Spark brings itself.
 BROUGHT = ("pyspark", "py4j")
 #: A zip's own beginning of time: a file's moment is no part of it.
@@ -34,6 +41,11 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--functions"] and len(arguments) == 3:
         folder = Path(arguments[1])
         pack(Path(arguments[2]), folder, _within(folder))
+        return 0
+    if arguments[:1] == ["--jars"] and len(arguments) == 2:
+        for name, (group, file) in JARS.items():
+            fetched = HERE / ".jars" / group / f"org.apache.spark_{file}"
+            shutil.copyfile(fetched, Path(arguments[1]) / name)
         return 0
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
@@ -60,11 +72,14 @@ def pack(
 
     `more` are files that are nowhere: their names, and what they hold.
     """
-    with ZipFile(target, "w") as packed:
+    # a job that runs may still hand the old one to its executors
+    unfinished = target.with_suffix(f".{os.getpid()}")
+    with ZipFile(unfinished, "w") as packed:
         for path in sorted(files):
             _add(packed, path.relative_to(home).as_posix(), path.read_bytes())
         for name, content in (more or {}).items():
             _add(packed, name, content.encode())
+    unfinished.replace(target)
 
 
 def without(requirements: str, names: tuple[str, ...]) -> str:

@@ -2,10 +2,10 @@
 # The one artefact of a managed Spark, in build/package/: candlelake.zip for --py-files, run_job.py, requirements.txt, jars.txt, VERSION.
 #   deploy/package.sh                 these
 #   deploy/package.sh --functions     and functions.zip, the code of AWS Lambda
-#   deploy/package.sh --environment   and environment.tar.gz, a packed environment for EMR Serverless and Glue
+#   deploy/package.sh --environment   and for EMR Serverless and Glue environment.tar.gz, a packed environment, and the jars they lack
 #   deploy/package.sh --all           all of it
-# Packages hold machine code: run the last three on Linux and x86_64, with the Python of the functions (3.11), and of the Spark
-# (PYTHON=python3.13 for Glue 6.0).
+# Packages hold machine code: run the last three on Amazon Linux 2023 and x86_64, with the Python of the functions
+# (PYTHON=python3.11) and of the Spark (PYTHON=python3.13 for Glue 6.0).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/front-door.sh"
 target="$here/build/package"
@@ -19,9 +19,14 @@ functions() {
 
 environment() {
     local folder="$here/build/environment"
+    check_java
+    make_environment "${CANDLELAKE_REQUIREMENTS:-runtime}"
+    fetch_jars jars-s3
+    fetch_jars jars-emr
+    PYTHONPATH="$here" "$venv/bin/python" "$here/deploy/package.py" --jars "$target"
     rm -rf "$folder" "$target/environment.tar.gz"
-    # copies: the machine that unpacks it has its Python elsewhere
-    "$(find_python)" -m venv --copies "$folder" || fail "could not make a virtual environment; is Python's venv module installed?"
+    # its link to Python leads to where Amazon Linux 2023 has it, and so EMR and Glue
+    "$(find_python)" -m venv "$folder" || fail "could not make a virtual environment; is Python's venv module installed?"
     # without pyspark the list is not whole, and is not meant to be
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$target/requirements.txt" >&2 \
         || fail "the pinned packages could not be installed; see above."

@@ -41,6 +41,7 @@ upload() {
     package="$here/build/package"
     [ -f "$package/VERSION" ] || fail "there is no package; make one with deploy/package.sh."
     version="$(cat "$package/VERSION")"
+    case "$version" in *-changed) fail "files differ from the last commit: commit them and pack again, so that a version names one content." ;; esac
     aws s3 cp --recursive --no-progress "$package" "s3://$(bucket)/candlelake-$version" >&2
     echo "candlelake-$version"
 }

@@ -34,7 +34,12 @@ def main() -> None:
     """Run the job as spark-submit.sh would, with the exit code of its outcome."""
     name, *options = words_of(sys.argv[1:])
     sys.argv[:] = [name, *options]
-    runpy.run_module(f"jobs.{name.replace('-', '_')}", run_name="__main__")
+    try:
+        runpy.run_module(f"jobs.{name.replace('-', '_')}", run_name="__main__")
+    except SystemExit as stop:
+        # not every service takes an exit with 0 for success
+        if stop.code:
+            raise
 
 
 if __name__ == "__main__":

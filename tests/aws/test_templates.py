@@ -13,6 +13,7 @@ import typer
 from typer.main import get_command
 
 from deploy.aws.run_job import words_of
+from deploy.package import JARS
 from extract.queues.scheduling import window_of
 from jobs.cli import app
 from jobs.ddl import cloudformation
@@ -144,6 +145,10 @@ def test_emr_refines_as_glue_does_with_the_same_package() -> None:
     assert submit["EntryPoint"] == glue["Command"]["ScriptLocation"]
     assert given["--py-files"] == glue["DefaultArguments"]["--extra-py-files"]
     assert given["--archives"] == f"{glue['DefaultArguments']['--python-virtual-env']}#environment"
+    ours = [one for one in given["--jars"].split(",") if one.startswith("s3://")]
+    assert [*ours, glue["DefaultArguments"]["--extra-jars"]] == [
+        f"s3://{GIVEN['ArtifactBucket']}/candlelake-1/{name}" for name in JARS
+    ]
     assert all("=" in value for name, value in pairwise(options) if name == "--conf")
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.aws.templates import NAMES, ROOT, path_of, printed
+from tests.aws.templates import NAMES, ROOT, Template, path_of, printed
 from tests.queues.sqs_server import NOBODYS, REGION, SERVICES, server
 
 pytestmark = pytest.mark.slow
@@ -59,6 +61,30 @@ def test_cfn_lint_finds_nothing(tools: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_cfn_lint_reads_the_state_machine_when_its_names_are_put_in(
+    tools: Path, tmp_path: Path
+) -> None:
+    machine = Template("spark").of_type("StepFunctions::StateMachine")["Steps"]
+    definition = json.loads(machine["DefinitionString"])
+    file = tmp_path / "steps.json"
+
+    def linted(states: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        properties = {
+            "RoleArn": "arn:aws:iam::123456789012:role/steps",
+            "Definition": {**definition, "States": states},
+        }
+        steps = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
+        file.write_text(json.dumps({"Resources": {"Steps": steps}}), encoding="utf-8")
+        words = [str(tools / "cfn-lint"), "--", str(file)]
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
+
+    states = definition["States"]
+    nowhere = {**states["RefineOnEmr"], "End": False, "Next": "Nowhere"}
+
+    assert linted(states).stdout == ""
+    assert linted({**states, "RefineOnEmr": nowhere}).returncode != 0
+
+
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with server("ministack.sh", tmp_path_factory.mktemp("ministack")) as address:
@@ -93,7 +119,7 @@ def test_the_second_region_is_set_up_by_the_script_and_the_command_line(
     services = told("aws", "ecs", "list-services", "--cluster", "candlelake-live")
     assert "service/candlelake-live/binance" in services
     assert "service/candlelake-live/deribit" in services
-    assert told("aws", "scheduler", "list-schedules").count("HandOver") >= 2
+    assert told("aws", "scheduler", "list-schedules").count("aws-sdk:ecs:updateService") == 2
 
 
 def commands_of_aws() -> list[str]:

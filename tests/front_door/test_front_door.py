@@ -219,6 +219,7 @@ def test_a_set_up_machine_runs_the_job_with_its_options(machine: Machine) -> Non
     assert words[:3] == ["spark-submit", "--master", "local[*]"]
     assert done.stdout.strip().endswith("/jobs/sql.py select 1 --format csv")
     assert words[words.index("--jars") + 1] == f"{machine.checkout}/.jars/jars/jars.jar"
+    assert "--py-files" not in words
     assert words[words.index("--properties-file") + 1].endswith("/conf/spark-defaults.conf")
 
 
@@ -244,6 +245,9 @@ def test_the_master_moves_the_job_to_a_cluster(
     assert words[words.index("--master") + 1] == "spark://h:7077"
     assert words.count("--master") == 1
     assert words[-1].endswith("/jobs/sql.py")
+    package = Path(words[words.index("--py-files") + 1])
+    assert package.name == "candlelake.zip"
+    assert package.is_relative_to(machine.checkout / ".cache")
 
 
 @pytest.mark.parametrize(

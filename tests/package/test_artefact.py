@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from deploy.package import without
+from deploy.package import JARS, without
 from lake.beside import version
 from tests.aws.templates import ROOT
 
@@ -96,9 +96,44 @@ def test_its_requirements_are_the_pinned_ones_without_what_spark_brings(artefact
     )
 
 
+@pytest.mark.parametrize("name", JARS)
+def test_a_jar_that_is_packed_is_pinned_in_its_list(name: str) -> None:
+    group, file = JARS[name]
+    listed = (ROOT / "conf" / f"{group}.txt").read_text(encoding="utf-8")
+
+    assert re.search(
+        rf"^sha256 [0-9a-f]{{64}} org.apache.spark_{re.escape(file)}$", listed, re.MULTILINE
+    )
+    assert name.removesuffix(".jar").rpartition("-")[2] in file
+
+
 def pins(path: Path) -> list[str]:
     lines = path.read_text(encoding="utf-8").splitlines()
     return [line.split()[0] for line in lines if "==" in line and not line.startswith(" ")]
+
+
+def test_a_service_starts_a_job_of_the_zip_and_hears_of_its_failure(
+    artefact: Path, tmp_path: Path
+) -> None:
+    """As Glue starts it: with arguments of its own around ours; the job ends at its settings."""
+    words = f"reconcile --check daily --env local --set lake.root={tmp_path} --set serve.port=none"
+
+    done = subprocess.run(
+        [
+            *(sys.executable, str(artefact / "run_job.py"), "--JOB_NAME", "x"),
+            *("--command", words, "--at", "2026-11-29T12:30:00Z", "--TempDir", "s3://x/"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(artefact / "candlelake.zip")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 2
+    assert "candlelake: setting 'serve.port'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_command_line_runs_from_the_zip_alone(artefact: Path, tmp_path: Path) -> None:

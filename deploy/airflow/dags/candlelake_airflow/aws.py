@@ -15,8 +15,8 @@ from airflow.sdk.exceptions import AirflowException, TaskDeferred
 from candlelake_airflow.outcomes import failure_at_aws
 from candlelake_airflow.settings import EmrServerless, Glue
 
-#: Six hours of half minutes; EMR's own patience is 25 minutes, and ends by cancelling the job.
-POLLS = 720
+#: EMR ends a run that lasts longer; the operator's own patience would be 25 minutes.
+MOST_MINUTES = 360
 RUN = "job_run"
 
 
@@ -35,11 +35,15 @@ class _ToldByAws:
         Raises:
             AirflowFailException: trying again would give the same; AirflowException: it may pass.
         """
+        event = (next_kwargs or {}).get("event")
+        task = context["ti"]
+        run = task.xcom_pull(task_ids=task.task_id, key=RUN)
+        if run and event is not None and event.get("status") != "success":
+            # what the operators do with it says nothing of the reason
+            raise failure_at_aws(self.job, run, self.why(run))
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowException as error:
-            task = context["ti"]
-            run = task.xcom_pull(task_ids=task.task_id, key=RUN)
             if not run:
                 raise
             raise failure_at_aws(self.job, run, self.why(run)) from error
@@ -65,9 +69,10 @@ class EmrServerlessJobOperator(_ToldByAws, EmrServerlessStartJobOperator):
             job_driver={},
             configuration_overrides=_logs(where.log_uri),
             name=f"candlelake-{job}",
+            config={"executionTimeoutMinutes": MOST_MINUTES},
             deferrable=True,
             waiter_delay=where.poll_seconds,
-            waiter_max_attempts=POLLS,
+            waiter_max_attempts=_polls(where.poll_seconds),
             **task,
         )
         self.job = job
@@ -115,7 +120,7 @@ class GlueRunOperator(_ToldByAws, GlueJobOperator):
             script_args={},
             deferrable=True,
             waiter_delay=where.poll_seconds,
-            waiter_max_attempts=POLLS,
+            waiter_max_attempts=_polls(where.poll_seconds),
             **task,
         )
         self.job = job
@@ -135,6 +140,11 @@ class GlueRunOperator(_ToldByAws, GlueJobOperator):
         """Return the state of the run, and what Glue adds to it."""
         answer = self.hook.conn.get_job_run(JobName=self.job_name, RunId=run)["JobRun"]
         return f"{answer['JobRunState']}: {answer.get('ErrorMessage') or 'no details'}"
+
+
+def _polls(every_seconds: int) -> int:
+    """Return how often a run is looked at until it has ended, or has been ended."""
+    return (MOST_MINUTES + 10) * 60 // every_seconds
 
 
 def _words(job: str, words: Sequence[str]) -> list[str]:

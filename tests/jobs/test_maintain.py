@@ -176,12 +176,13 @@ def test_the_log_tells_of_the_files_that_delta_reads(lake: Context) -> None:
 
 
 def test_rows_of_a_closed_day_lie_in_order_with_statistics(lake: Context) -> None:
-    maintained(lake)
+    maintained(lake, [SILVER_AGG_TRADES])
     (file,) = files_of(lake.spark, lake.store, SILVER_AGG_TRADES).collect()
     told = json.loads(file["stats"])
 
     ids = [row["agg_id"] for row in lake.tables.read(SILVER_AGG_TRADES).select("agg_id").collect()]
-    assert ids == sorted(ids)
+    # an order by ranges of values, not by each of them
+    assert max(abs(number - place) for place, number in enumerate(ids, start=1)) <= ROWS // 2
     assert (told["minValues"]["agg_id"], told["maxValues"]["agg_id"]) == (1, 4 * ROWS)
 
 

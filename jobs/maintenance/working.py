@@ -143,9 +143,9 @@ def _why_files_stay(run: Run, table: Table) -> str:
 
 
 def _removable(run: Run, table: Table) -> int:
-    hours = run.settings.keep_files_days * 24
+    """Return how many files a run would remove now, by the retention that the table has."""
     location = run.reading.location(table)
-    return run.spark.sql(f"VACUUM delta.`{location}` RETAIN {hours} HOURS DRY RUN").count()
+    return run.spark.sql(f"VACUUM delta.`{location}` DRY RUN").count()
 
 
 def _remove_old_files(run: Run, table: Table, live: int) -> int:

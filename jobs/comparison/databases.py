@@ -12,11 +12,19 @@ from sqlalchemy import Boolean, Table
 from jobs.comparison.tables import Verdict
 from serve.database.address import Address
 from serve.database.asking import Asker, asker_of
-from serve.database.schema import EXACT, METADATA, POSITIONS, PUBLICATIONS, SERIES, SOURCES
+from serve.database.schema import (
+    EXACT,
+    GATE_RESULTS,
+    METADATA,
+    POSITIONS,
+    PUBLICATIONS,
+    SERIES,
+    SOURCES,
+)
 from serve.records import plain
 
-#: Which versions of its own lake a database has read, and when.
-OWN_TABLES = (PUBLICATIONS, SOURCES, POSITIONS)
+#: Which versions of its own lake a database has read, and how often each run has tried what.
+OWN_TABLES = (PUBLICATIONS, SOURCES, POSITIONS, GATE_RESULTS)
 #: A run's name and clock, and the number that a database has given to a series.
 OWN = frozenset({"run_id", "knowledge_us", "checked_at", "updated_at", "series_id", "version"})
 IDENTITY = ("series_type", "exchange", "kind", "instrument_uid")

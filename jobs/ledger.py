@@ -20,8 +20,8 @@ from lake.clock import from_millis
 from lake.frames import local_frame
 from lake.schemas import CONTINUITY, IDENTITY, WATERMARKS
 from lake.storage import IdRange, Slice, quoted
-from lake.tables import OPS_CONFLICTS, OPS_CONTINUITY, SILVER_INSTRUMENTS
-from transform import continuity, envelopes, missing, proof
+from lake.tables import OPS_CONTINUITY, SILVER_INSTRUMENTS
+from transform import continuity, envelopes, missing
 from transform.chains import Chain
 
 #: The names under which rows were turned away, and the ids that they claim.
@@ -187,17 +187,19 @@ def _replace_runs(
 def marks(context: Context, table_name: str, within: Slice, until: datetime) -> DataFrame:
     """Return the complete-until marks of these instruments, as rows of `ops.watermarks`.
 
-    The mark is the end of the newest minute that is proved complete, never later than `until`. An
-    instrument of which no minute is proved has none.
+    The mark is the end of the newest run that is proved whole, in whole minutes, and never later
+    than `until`.
     """
-    held = context.tables.read(OPS_CONTINUITY).where(within.predicate())
-    conflicts = context.tables.read(OPS_CONFLICTS).where(within.predicate())
-    return (
-        proof.complete_until(held, conflicts, until)
-        .withColumn("table_name", F.lit(table_name))
-        .withColumn("updated_at", F.lit(context.clock.now()))
-        .select(*WATERMARKS.fieldNames())
-    )
+    held = context.tables.read(OPS_CONTINUITY).where(within.predicate()).where("entry = 'held'")
+    newest = held.groupBy("exchange", "kind", "instrument").agg(F.max("proved_until").alias("end"))
+    return newest.select(
+        "exchange",
+        "kind",
+        "instrument",
+        F.lit(table_name).alias("table_name"),
+        F.date_trunc("minute", F.least("end", F.lit(until))).alias("complete_until"),
+        F.lit(context.clock.now()).alias("updated_at"),
+    ).select(*WATERMARKS.fieldNames())
 
 
 def _claims(context: Context, batch: Parsed) -> Iterator[Claim]:

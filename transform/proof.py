@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -51,60 +49,6 @@ def disputes(dataset: str, start: Column, end: Column) -> Column:
         _name(dataset, "conflict"), lambda run: (run["from"] >= start) & (run["from"] < end)
     )
     return F.coalesce(conflict, F.lit(False))
-
-
-def complete_until(continuity: DataFrame, conflicts: DataFrame, until: datetime) -> DataFrame:
-    """Return the end of the newest minute that is proved complete of each instrument.
-
-    Minutes before it may not be: their bars say so themselves. The minute right before it always
-    is, by the trades or by the aggregates: no open hole and no open conflict touches it.
-
-    Args:
-        continuity: rows of `schemas.CONTINUITY`, all entries.
-        conflicts: rows of `schemas.CONFLICTS`; the open ones count.
-        until: no minute that ends later is looked at.
-
-    Returns:
-        exchange, kind, instrument, complete_until; no row where no minute is proved.
-    """
-    ends = F.concat(*[_proved_ends(dataset, until) for dataset in PRINTS])
-    listing = ("exchange", "kind", "instrument")
-    return (
-        _evidence(continuity, conflicts)
-        .groupBy(*listing)
-        .agg(F.max(F.array_max(ends)).alias("complete_until"))
-        .where("complete_until IS NOT NULL")
-    )
-
-
-def _proved_ends(dataset: str, until: datetime) -> Column:
-    """Return of each held run of a dataset the end of its newest minute that is proved."""
-    # a conflict's own minute is open, the one after it is not
-    disputed = F.transform(
-        _name(dataset, "conflict"),
-        lambda run: _from_newest(run, grid.shifted(run["until"], F.lit(-1))),
-    )
-    holes = F.transform(_name(dataset, "hole"), lambda run: _from_newest(run, run["until"]))
-    newest_first = F.reverse(F.array_sort(F.concat(holes, disputed)))
-
-    def before(end: Column, hole: Column) -> Column:
-        touches = (hole["from"] < end) & (hole["until"] >= _a_minute_before(end))
-        return F.when(touches, grid.bar_start(hole["from"], "1m")).otherwise(end)
-
-    def proved(run: Column) -> Column:
-        newest = grid.bar_start(F.least(run["until"], F.lit(until)), "1m")
-        end = F.aggregate(newest_first, newest, before)
-        return F.when(run["from"] <= _a_minute_before(end), end)
-
-    return F.transform(_name(dataset, "held"), proved)
-
-
-def _from_newest(run: Column, until: Column) -> Column:
-    return F.struct(until.alias("until"), run["from"].alias("from"))
-
-
-def _a_minute_before(moment: Column) -> Column:
-    return grid.shifted(moment, F.lit(-grid.MINUTE))
 
 
 def _name(dataset: str, role: str) -> str:

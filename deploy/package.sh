@@ -4,8 +4,7 @@
 #   deploy/package.sh --functions     and functions.zip, the code of AWS Lambda
 #   deploy/package.sh --environment   and for EMR Serverless and Glue environment.tar.gz, a packed environment, and the jars they lack
 #   deploy/package.sh --all           all of it
-# Packages hold machine code: run the last three on Amazon Linux 2023 and x86_64, with the Python of the functions
-# (PYTHON=python3.11) and of the Spark (PYTHON=python3.13 for Glue 6.0).
+# The environment is built on Amazon Linux 2023 and x86_64 with the Spark's Python: PYTHON=python3.13 for Glue 6.0.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/front-door.sh"
 target="$here/build/package"
@@ -34,7 +33,7 @@ environment() {
 }
 
 asked="${1:-}"
-case "$asked" in ""|--functions|--environment|--all) ;; *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;; esac
+case "$asked" in ""|--functions|--environment|--all) ;; *) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;; esac
 python="$venv/bin/python"
 [ -x "$python" ] || python="$(find_python)"
 PYTHONPATH="$here" "$python" "$here/deploy/package.py" "$target"

@@ -153,6 +153,7 @@ def test_a_printed_command_is_read_by_the_command_lines_own_parser(
     done = subprocess.run(
         ["bash", "-c", command],
         env=environment,
+        input="typed",
         capture_output=True,
         text=True,
         check=False,

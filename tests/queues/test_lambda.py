@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -49,7 +51,14 @@ def aws(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
 def outputs(aws: boto3.Session, tmp_path: Path) -> dict[str, str]:
     """Set the template up with a fresh package; return what it says of itself."""
     folder = tmp_path / "package"
-    subprocess.run([str(PACKAGE), str(folder)], check=True, timeout=500)
+    # here functions run with the Python of .venv
+    target = {
+        "FUNCTIONS_PYTHON": ".".join(platform.python_version_tuple()[:2]),
+        "FUNCTIONS_MACHINE": platform.machine(),
+    }
+    subprocess.run(
+        [str(PACKAGE), str(folder)], check=True, timeout=500, env={**os.environ, **target}
+    )
     s3: S3Client = aws.client("s3")
     for bucket in (CODE, LAKE):
         s3.create_bucket(Bucket=bucket)

@@ -15,8 +15,8 @@ Wish = Literal["waited-for", "asked"]
 #: A writer waits for one that gives way; maintenance asks one that goes on for days.
 WAITED_FOR: Wish = "waited-for"
 ASKED: Wish = "asked"
-#: A wish that was not said again for so long is over (seconds).
-STANDS = 5.0
+#: A wish that was not said again for so long is over (seconds); clocks may differ by less.
+STANDS = 15.0
 LEASES = "leases/"
 
 

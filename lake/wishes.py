@@ -28,6 +28,12 @@ def wish(store: ObjectStore, clock: Clock, table: str, kind: Wish) -> None:
         status.publish(store, _key(table, kind), {"until": to_iso(until)})
 
 
+def withdraw(store: ObjectStore, table: str, kind: Wish) -> None:
+    """Say no longer that somebody wants the table; another who does says so again soon."""
+    with suppress(StorageError):
+        store.delete(_key(table, kind))
+
+
 def is_wished(store: ObjectStore, clock: Clock, table: str, kind: Wish) -> bool:
     """Tell whether somebody wants the table now.
 

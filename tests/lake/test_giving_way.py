@@ -56,6 +56,7 @@ def test_a_writer_waits_for_maintenance_and_says_so(store: FolderStore) -> None:
     writer.join(30)
 
     assert order == ["maintained", "written"]
+    assert not is_wished(store, clock, TABLE, WAITED_FOR)
 
 
 def test_nobody_waits_for_a_writer(store: FolderStore, clock: SetClock) -> None:

@@ -21,8 +21,9 @@ pytestmark = [pytest.mark.spark, pytest.mark.s3, pytest.mark.slow, pytest.mark.t
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "cluster.sh"
 HOURS = ("--start", "2024-01-01T00:00:00Z", "--end", "2024-01-01T02:00:00Z")
-#: An executor that has done so many tasks of the pipeline has some hundred before it.
-TASKS_DONE = 200
+#: An executor that has done so many tasks of the pipeline has a part of silver behind it, and
+#: gold before it.
+TASKS_DONE = 50
 #: Code that runs once is compiled quickly, not well: as in the tests' own session.
 QUICKLY = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m"
 #: Inherited by every process of the cluster.

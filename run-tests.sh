@@ -16,7 +16,11 @@ everything=no coverage=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --all) everything=yes; shift ;;
-        --coverage) coverage=(--cov=lake --cov=extract --cov=transform --cov=expectations --cov=jobs --cov=serve --cov-report=term:skip-covered); shift ;;
+        --coverage)
+            put_packages "$here/requirements/coverage.txt" "$here/.tools/coverage"
+            export PYTHONPATH="$here:$here/.tools/coverage"
+            coverage=(--cov=lake --cov=extract --cov=transform --cov=expectations --cov=jobs --cov=serve --cov-report=term:skip-covered)
+            shift ;;
         *) break ;;
     esac
 done

@@ -49,6 +49,18 @@ install_command() {
     chmod +x "$venv/bin/candlelake"
 }
 
+# put_packages LIST FOLDER: the pinned packages of LIST lie in FOLDER, apart from .venv, which has what they ask for.
+put_packages() {
+    local list="$1" folder="$2" wanted
+    wanted="$(sha256sum < "$list")"
+    [ -f "$folder/.complete" ] && [ "$(cat "$folder/.complete")" = "$wanted" ] && return
+    say "installing $(grep -o '^[a-z0-9-]*==[0-9.]*' "$list" | paste -sd' ') (first run, a minute or two)"
+    rm -rf "$folder"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$folder" -r "$list" >&2 \
+        || fail "the pinned packages could not be installed; see above."
+    echo "$wanted" > "$folder/.complete"
+}
+
 # fetch_jars LIST: the jars of conf/LIST.txt lie in .jars/LIST, each checked by its SHA-256.
 fetch_jars() {
     local list="$1" wanted

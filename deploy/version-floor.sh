@@ -29,18 +29,6 @@ main() {
     exec python -m pytest "$@"
 }
 
-# put_packages LIST FOLDER: the pinned packages of LIST lie in FOLDER, without what they ask for: .venv has it.
-put_packages() {
-    local list="$1" folder="$2" wanted
-    wanted="$(sha256sum < "$list")"
-    [ -f "$folder/.complete" ] && [ "$(cat "$folder/.complete")" = "$wanted" ] && return
-    say "installing $(grep -o '^[a-z0-9-]*==[0-9.]*' "$list" | paste -sd' ') (first run, a minute or two)"
-    rm -rf "$folder"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$folder" -r "$list" >&2 \
-        || fail "the pinned packages could not be installed; see above."
-    echo "$wanted" > "$folder/.complete"
-}
-
 # make_copy FOLDER: the checkout's files, as hard links; of what was fetched only the jars of this set stay from the last time.
 make_copy() {
     local folder="$1" entry

@@ -77,8 +77,10 @@ def server(script: str, folder: Path) -> Iterator[str]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    yield done.stdout.strip()
-    service(script, "stop", str(folder))
+    try:
+        yield done.stdout.strip()
+    finally:
+        service(script, "stop", str(folder))
 
 
 def service(script: str, *words: str) -> subprocess.CompletedProcess[str]:

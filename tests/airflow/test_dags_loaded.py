@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.airflow.airflow_here import ROOT, Airflow
+from tests.airflow.airflow_here import DAGS, ROOT, Airflow
 from tests.airflow.our_parsers import parsed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -254,3 +255,32 @@ def test_a_wrong_setting_is_told_in_the_list_of_dags(
     for text in errors.values():
         assert f"The Airflow Variable candlelake: {said}" in text
         assert "docs/airflow.md has them all" in text
+
+
+def test_the_parsers_refuse_what_our_commands_do() -> None:
+    """Else the test of all commands would say nothing."""
+    for program, words in (
+        ("spark-submit.sh", ["reconcile", "--chek", "bars"]),
+        ("spark-submit.sh", ["reconcile", "--check", "weekly"]),
+        (".venv/bin/candlelake", ["extract", "live", "--lifetim=1h"]),
+        (".venv/bin/candlelake", ["extrakt"]),
+    ):
+        with pytest.raises(Exception, match=r"(No such|is not one of)"):
+            parsed(program, words)
+
+
+def test_the_document_names_each_dag_and_each_setting() -> None:
+    text = (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8")
+    tree = ast.parse((DAGS / "candlelake_airflow" / "settings.py").read_text(encoding="utf-8"))
+    settings = {
+        line.target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for line in node.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    }
+
+    assert len(settings) > 15
+    assert {name for name in settings if f"`{name}`" not in text} == set()
+    dags = {name.removeprefix("candlelake_").replace("_binance", "_EXCHANGE") for name in PLANNED}
+    assert {name for name in dags if f"| `{name}` |" not in text} == {"back_fill_deribit"}

@@ -1,1 +1,0 @@
-"""What is promised of the data, and whether it is kept: freshness, completeness, cost."""

@@ -108,7 +108,7 @@ def test_every_package_is_pinned_and_has_its_hashes(path: Path) -> None:
             wrong.append(words[0].strip())
 
     assert wrong == []
-    assert len(entries) > 3
+    assert len(entries) > 1
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.stem)

@@ -35,21 +35,13 @@ bring_up() {
     say "the cluster of $folder is up: the candlelake command knows it after: source $folder/environment"
 }
 
-# make_code: our packages as one zip, which spark-submit ships and Celery's workers unpack; and the workers' Python, which
+# make_code: our packages as the zip of deploy/package.py, which spark-submit ships and Celery's workers unpack; and the workers' Python, which
 # has the packages that we need and not our code: it reads no file that would lead it to this checkout.
 make_code() {
     local packages
-    "$venv/bin/python" - "$here" "$folder/candlelake.zip" <<'PYTHON'
-import pathlib, sys, zipfile
-root = pathlib.Path(sys.argv[1])
-with zipfile.ZipFile(sys.argv[2], "w", zipfile.ZIP_DEFLATED) as target:
-    for room in ("lake", "extract", "transform", "expectations", "jobs", "serve", "conf"):
-        for path in sorted((root / room).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                target.write(path, path.relative_to(root))
-PYTHON
+    PYTHONPATH="$here" "$venv/bin/python" "$here/deploy/package.py" "$folder/package" >/dev/null
     rm -rf "$folder/code" "$folder/python"
-    "$venv/bin/python" -m zipfile -e "$folder/candlelake.zip" "$folder/code"
+    "$venv/bin/python" -m zipfile -e "$folder/package/candlelake.zip" "$folder/code"
     "$venv/bin/python" -m venv --without-pip "$folder/python"
     packages="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
     echo "$packages" > "$("$folder/python/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/packages.pth"
@@ -173,7 +165,7 @@ submit() {
         --properties-file "$here/conf/spark-defaults.conf" \
         --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
         --conf spark.sql.shuffle.partitions=2 --conf "spark.executor.extraJavaOptions=-Duser.timezone=UTC" \
-        --conf "spark.executorEnv.PYTHONPATH=candlelake.zip" --files "$folder/candlelake.zip" \
+        --conf "spark.executorEnv.PYTHONPATH=candlelake.zip" --files "$folder/package/candlelake.zip" \
         --jars "$(printf '%s,' "$here"/.jars/{jars,jars-s3,jars-kafka}/*.jar | sed 's/,$//')" \
         "$here/jobs/${job//-/_}.py" "$@" 2> >(trap '' INT; exec cat >&2)
 }

@@ -46,6 +46,11 @@ class Series(NamedTuple):
     complete_until: int | None
     known_until: int | None = None
 
+    def told_until(self, length: int) -> int:
+        """Return the end of the newest slot of so many ms that is told of, or 0."""
+        newest_end = 0 if self.last_time is None else self.last_time // length * length + length
+        return max(newest_end, self.known_until or 0)
+
 
 class Bar(NamedTuple):
     """One candle of `gold.ohlcv`, or a minute without prints where gaps are filled.

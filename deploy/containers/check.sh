@@ -14,18 +14,7 @@ install() {
     install_apart "$linter" "$folder/hadolint.txt" "hadolint"
 }
 
-build() {
-    local scratch="$here/.cache/compose-check" status=0
-    [ -x "$loader" ] && return
-    command -v go >/dev/null 2>&1 || fail "Go is needed to build the loader of compose files and was not found. Install it from https://go.dev/dl, or put it on PATH."
-    mkdir -p "$tools" "$scratch"
-    say "building the loader of compose files with $(go env GOVERSION) (first run, half a minute)"
-    GOPATH="$scratch/path" GOCACHE="$scratch/cache" GOFLAGS="-trimpath -mod=readonly" go build -C "$folder/check" -o "$scratch/built" . >&2 || status=1
-    [ "$status" -eq 0 ] && mv "$scratch/built" "$loader"
-    chmod -R +w "$scratch"
-    rm -rf "$scratch"
-    [ "$status" -eq 0 ] || fail "the loader of compose files could not be built; see above."
-}
+build() { build_with_go "$loader" "$folder/check" "the loader of compose files"; }
 
 # model FILE: what has to be set in .env is set here, to a word that says so.
 model() {

@@ -55,6 +55,21 @@ install_apart() {
     exec 9>&-
 }
 
+# build_with_go PROGRAM SOURCES WHAT: a program of ours, built once from a folder of Go with its pinned modules.
+build_with_go() {
+    local program="$1" sources="$2" what="$3" scratch status=0
+    [ -x "$program" ] && return
+    scratch="$here/.cache/$(basename "$program")"
+    command -v go >/dev/null 2>&1 || fail "Go is needed to build $what and was not found. Install it from https://go.dev/dl, or put it on PATH."
+    mkdir -p "$tools" "$scratch"
+    say "building $what with $(go env GOVERSION) (first run, half a minute)"
+    GOPATH="$scratch/path" GOCACHE="$scratch/cache" GOFLAGS="-trimpath -mod=readonly" go build -C "$sources" -o "$scratch/built" . >&2 || status=1
+    [ "$status" -eq 0 ] && mv "$scratch/built" "$program"
+    chmod -R +w "$scratch"
+    rm -rf "$scratch"
+    [ "$status" -eq 0 ] || fail "$what could not be built; see above."
+}
+
 # start_service FOLDER URL COMMAND...: runs the command in the background until URL answers; prints nothing.
 # Returns 1 where another server has the port, the command ended or the URL did not answer in 20 seconds.
 start_service() {

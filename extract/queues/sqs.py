@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -94,15 +94,7 @@ class Queue:
                 WaitTimeSeconds=wait_seconds,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
-        return [
-            {
-                "messageId": one["MessageId"],
-                "receiptHandle": one["ReceiptHandle"],
-                "body": one["Body"],
-                "attributes": one["Attributes"],
-            }
-            for one in answer.get("Messages", [])
-        ]
+        return records(answer)
 
     def delete(self, record: Record) -> None:
         """Take a message that is done out of the queue."""
@@ -117,6 +109,19 @@ class Queue:
                 ReceiptHandle=record["receiptHandle"],
                 VisibilityTimeout=seconds,
             )
+
+
+def records(answer: Mapping[str, Any]) -> list[Record]:
+    """Return the messages of an answer of SQS in the form in which a function is given them."""
+    return [
+        {
+            "messageId": one["MessageId"],
+            "receiptHandle": one["ReceiptHandle"],
+            "body": one["Body"],
+            "attributes": one["Attributes"],
+        }
+        for one in answer.get("Messages", [])
+    ]
 
 
 @contextmanager

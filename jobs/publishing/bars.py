@@ -162,10 +162,13 @@ async def publish(
 async def conclude(publisher: Publisher, published: Published) -> None:
     """Write down up to where bars are held, and from when to when."""
     publisher.versions[GOLD_OHLCV_REVISIONS.name] = published.version
-    for bound in published.bounds:
-        pair = (bound.series_id, MINUTES[bound.pair.interval])
-        position = Position(published.version, bound.until, published.runs_of)
-        await put_positions(publisher, {pair: position})
+    positions = {
+        (bound.series_id, MINUTES[bound.pair.interval]): Position(
+            published.version, bound.until, published.runs_of
+        )
+        for bound in published.bounds
+    }
+    await put_positions(publisher, positions)
     for name, series_id in {(bound.pair.name, bound.series_id) for bound in published.bounds}:
         mark = published.marks.get((name.exchange, name.kind, name.instrument))
         await tell_times(publisher, series_id, mark)

@@ -225,7 +225,7 @@ def _span(wanted: BarsWanted) -> tuple[int, int] | None:
         return None
     asked = bounded(wanted)
     first = series.first_time // length * length
-    until = max(series.last_time // length * length + length, series.known_until or 0)
+    until = series.told_until(length)
     start = first if asked.start is None else max(first, -(-asked.start // length) * length)
     end = -(-(until if asked.end is None else min(until, asked.end)) // length) * length
     return (start, end) if start < end else None

@@ -80,7 +80,7 @@ async def _days(serving: Serving, series: Series) -> list[tuple[int, int, int]]:
     repository, options = serving.repository, serving.options
     counted = await within(repository.bars_a_day(series.series_id, "1m"), options)
     runs = await within(repository.runs(series.series_id, "1m", None, None), options)
-    until = max(series.last_time // MINUTE * MINUTE + MINUTE, series.known_until or 0)
+    until = series.told_until(MINUTE)
     quiet = quiet_minutes(runs)
     first = series.first_time // DAY * DAY
     return [

@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 import pytest
 
+from extract.queues.sqs import records
 from extract.replay.exchange import ReplayExchange
 from extract.replay.faults import Fault
 from lake.objects import open_store
@@ -214,15 +215,7 @@ def deliver(account: Account, queue: str) -> list[dict[str, Any]]:
         MaxNumberOfMessages=4,
         MessageSystemAttributeNames=["ApproximateReceiveCount"],
     )
-    return [
-        {
-            "messageId": one["MessageId"],
-            "receiptHandle": one["ReceiptHandle"],
-            "body": one["Body"],
-            "attributes": one["Attributes"],
-        }
-        for one in answer.get("Messages", [])
-    ]
+    return records(answer)
 
 
 def work_off(account: Account, exchange: ReplayExchange, calls: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from jobs.context import leaves
 from jobs.everything.command import Options, parts_of
 from lake.settings import SECRETS, load_settings
 
@@ -218,11 +218,3 @@ def test_what_the_example_lists_can_be_set_and_is_what_is_set_already() -> None:
     told["lake"]["root"] = plain["lake"]["root"]
     kept = {path: value for path, value in leaves(plain) if value is not None}
     assert {path: value for path, value in leaves(told) if path in kept} == kept
-
-
-def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{path}{name}.")
-        else:
-            yield f"{path}{name}", value

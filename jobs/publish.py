@@ -112,10 +112,10 @@ async def _filled(
 ) -> Outcome:
     held = await versions_held(publisher)
     marks = bars.marks_of(context)
-    published = await bars.publish(publisher, context, wanted, marks)
-    await runs.publish(publisher, context, published)
+    published = await bars.publish(publisher, context, wanted, marks, held)
+    continuity = await runs.publish(publisher, context, published, held)
     await indexes.publish(publisher, context, wanted, held)
-    await whole.publish(publisher, context, held)
+    await whole.publish(publisher, context, held, continuity)
     late = await trades_of_days.publish(
         publisher, context, choices, is_incomplete=wanted.is_incomplete
     )

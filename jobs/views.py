@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
@@ -40,19 +40,27 @@ LANDED = T.StructType(
 )
 
 
-def ohlcv_filled(context: Context, intervals: tuple[str, ...] | None = None) -> DataFrame:
+def ohlcv_filled(
+    context: Context,
+    intervals: tuple[str, ...] | None = None,
+    bars: DataFrame | None = None,
+    since: int | None = None,
+) -> DataFrame:
     """Return `gold.ohlcv_filled`: the candles without gaps, as the exchange's own bars are.
 
     Args:
         context: the run.
         intervals: the bar intervals wanted, all by default.
+        bars: rows of `gold.ohlcv`, all by default. Gaps are filled from the first of each series
+            and interval on.
+        since: only halts after this time (ms) are looked for; all by default.
     """
     read = context.tables.read
     marks = read(OPS_WATERMARKS).where(F.col("table_name") == GOLD_OHLCV.name)
-    pauses = halts.from_klines(published(context), _landed(context))
+    pauses = halts.from_klines(published(context, since), _landed(context))
     parts = [
         filled.filled(
-            read(GOLD_OHLCV),
+            read(GOLD_OHLCV) if bars is None else bars,
             read(SILVER_INSTRUMENTS),
             read(OPS_CONTINUITY),
             pauses,
@@ -111,11 +119,25 @@ def _prints_known(context: Context, table: Table) -> DataFrame:
     return as_of.prints(context.tables.read(table), earlier, table.key)
 
 
-def published(context: Context) -> DataFrame:
-    """Return the newest revision of each of the exchange's bars, one a bar: REST before archive."""
+def opened_since(moment: int) -> Column:
+    """Return what each row of `silver.klines` that opened at `moment` (ms) or later meets."""
+    day = int(f"{from_millis(moment):%Y%m%d}")
+    of_day = F.col("year") * 10_000 + F.col("month") * 100 + F.col("day") >= day
+    return of_day & (F.unix_millis("open_time") >= moment)
+
+
+def published(context: Context, since: int | None = None) -> DataFrame:
+    """Return the newest revision of each of the exchange's bars, one a bar: REST before archive.
+
+    Args:
+        context: the run.
+        since: only of bars that opened then (ms) or later; of all by default.
+    """
     bar = ("exchange", "kind", "instrument_uid", "bar_interval", "open_time")
     newest = Window.partitionBy(*bar).orderBy(F.desc("source"), F.desc("revision"))
-    rows = context.tables.read(SILVER_KLINES).withColumn("place", F.row_number().over(newest))
+    rows = context.tables.read(SILVER_KLINES)
+    rows = rows if since is None else rows.where(opened_since(since))
+    rows = rows.withColumn("place", F.row_number().over(newest))
     return rows.where("place = 1").drop("place")
 
 

@@ -7,18 +7,19 @@ taken back without another row, and no key goes away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
 
 from jobs.context import Context
 from jobs.options import Segment
+from jobs.publishing.pairs import ALL_HELD, Pair, pairs_of_gold
 from lake.frames import local_frame
 from lake.tables import GOLD_OHLCV, GOLD_OHLCV_REVISIONS, OPS_WATERMARKS
 from serve.database.intervals import MINUTES
@@ -38,9 +39,12 @@ from serve.records import plain
 
 #: Rows that are taken to the driver at once: 0.5 GB of Arrow at most.
 ROWS_AT_ONCE = 500_000
+#: Of so many new instruments and fewer only the files are read that may hold them.
+MOST_NAMED = 100
 #: Before any bar.
 NEVER = -(1 << 62)
 KEY = ("exchange", "kind", "instrument_uid", "bar_interval")
+MONTH = ("series_id", "bar_minutes", "year", "month")
 UNITS = ("quantity_unit", "base_unit", "quote_unit", "contract_size")
 #: What of each series and interval is held, and what shall be.
 BOUNDS = T.StructType(
@@ -60,14 +64,6 @@ BOUNDS = T.StructType(
 Listing = tuple[str, str, str]
 
 
-class Pair(NamedTuple):
-    """One interval of one listing, and the end of its newest bar in gold (ms)."""
-
-    name: Name
-    interval: str
-    newest_end: int
-
-
 class Bound(NamedTuple):
     """What is held of a series and interval, and what shall be."""
 
@@ -75,6 +71,11 @@ class Bound(NamedTuple):
     series_id: int
     held: Position | None
     until: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What the database knows the pair by: series_id and bar_minutes."""
+        return (self.series_id, MINUTES[self.pair.interval])
 
 
 class Waiting(NamedTuple):
@@ -111,14 +112,19 @@ class Wanted:
 class Published:
     """What of the bars was published: the positions are written once all else is done.
 
-    `runs_of` names the versions of the lake that the runs follow from.
+    `is_all` says whether those are all pairs of gold, `earliest` where values of a series_id and
+    bar_minutes begin that were new or other (ms), `runs_of` what their runs follow from, and
+    `moved` the pairs of which a bar or a run may be other than it was.
     """
 
     version: int
     bounds: Sequence[Bound]
     marks: Mapping[Listing, int]
     waiting: Sequence[Waiting]
-    runs_of: str = ""
+    is_all: bool
+    earliest: Mapping[tuple[int, int], int]
+    runs_of: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    moved: Collection[Bound] = ()
 
 
 def marks_of(context: Context) -> Mapping[Listing, int]:
@@ -129,7 +135,11 @@ def marks_of(context: Context) -> Mapping[Listing, int]:
 
 
 async def publish(
-    publisher: Publisher, context: Context, wanted: Wanted, marks: Mapping[Listing, int]
+    publisher: Publisher,
+    context: Context,
+    wanted: Wanted,
+    marks: Mapping[Listing, int],
+    held: Mapping[str, int],
 ) -> Published:
     """Publish the bars that are new, and new values of those that are held.
 
@@ -138,6 +148,7 @@ async def publish(
         context: the run.
         wanted: which bars.
         marks: read before anything else was: bars up to them are in gold.
+        held: up to which version each table of the lake was read before.
     """
     version = context.tables.version(GOLD_OHLCV_REVISIONS)
     everything = context.tables.read_version(GOLD_OHLCV_REVISIONS, version)
@@ -146,39 +157,33 @@ async def publish(
     feed = None
     if first < version:
         feed = context.tables.changed_between(GOLD_OHLCV_REVISIONS, first + 1, version)
+    # how far bars reach behind the marks is told by reading them
+    known = None if wanted.is_incomplete else held.get(ALL_HELD)
+    pairs = await pairs_of_gold(publisher, context, version, known, positions)
     chosen = [
-        pair
-        for pair in _pairs(everything)
-        if wanted.admits(pair.name) and pair.interval in wanted.intervals
+        pair for pair in pairs if wanted.admits(pair.name) and pair.interval in wanted.intervals
     ]
     numbers = await numbered(publisher, {pair.name for pair in chosen})
     bounds = [_bound(pair, numbers[pair.name], positions, marks, wanted) for pair in chosen]
-    if bounds:
-        await _put(publisher, _rows(context, everything, feed, bounds, version), bounds)
-    waiting = [] if wanted.is_incomplete else _waiting(everything, bounds, marks)
-    return Published(version, bounds, marks, waiting)
+    rows = _rows(context, everything, feed, bounds, version)
+    earliest = {} if rows is None else await _put(publisher, rows, bounds)
+    waiting = [] if wanted.is_incomplete else _waiting(context, everything, bounds, marks)
+    return Published(version, bounds, marks, waiting, len(chosen) == len(pairs), earliest)
 
 
 async def conclude(publisher: Publisher, published: Published) -> None:
     """Write down up to where bars are held, and from when to when."""
     publisher.versions[GOLD_OHLCV_REVISIONS.name] = published.version
+    if published.is_all:
+        publisher.versions[ALL_HELD] = published.version
     positions = {
-        (bound.series_id, MINUTES[bound.pair.interval]): Position(
-            published.version, bound.until, published.runs_of
-        )
+        bound.key: Position(published.version, bound.until, published.runs_of[bound.key])
         for bound in published.bounds
     }
     await put_positions(publisher, positions)
-    for name, series_id in {(bound.pair.name, bound.series_id) for bound in published.bounds}:
+    for name, series_id in {(bound.pair.name, bound.series_id) for bound in published.moved}:
         mark = published.marks.get((name.exchange, name.kind, name.instrument))
         await tell_times(publisher, series_id, mark)
-
-
-def _pairs(rows: DataFrame) -> Iterator[Pair]:
-    identity = ("exchange", "kind", "instrument", "instrument_uid")
-    newest = F.max(F.unix_millis("bar_end"))
-    for row in rows.groupBy(*identity, "bar_interval").agg(newest).collect():
-        yield Pair(Name("bars", *row[:4]), row[4], row[5])
 
 
 def _bound(
@@ -191,7 +196,7 @@ def _bound(
     held = positions.get((series_id, MINUTES[pair.interval]))
     name = pair.name
     mark = marks.get((name.exchange, name.kind, name.instrument), NEVER)
-    until = pair.newest_end if wanted.is_incomplete else mark
+    until = pair.newest_end if wanted.is_incomplete and pair.newest_end is not None else mark
     # what was published stays, where a mark goes back, or where it was passed on purpose
     return Bound(pair, series_id, held, max(until, mark, held.bars_until if held else NEVER))
 
@@ -202,26 +207,50 @@ def _rows(
     feed: DataFrame | None,
     bounds: Sequence[Bound],
     version: int,
-) -> DataFrame:
+) -> DataFrame | None:
     """Return the values that are to be put: new ones of bars held, and all of bars not held."""
-    told = F.broadcast(_frame(context, bounds))
     end = F.unix_millis("bar_end")
     is_held = end <= F.col("held_until")
-    lowest = min(bound.held.bars_until if bound.held else NEVER for bound in bounds)
-    newly = everything.where(_since(lowest)).join(told, list(KEY), "inner")
-    newly = newly.where(~is_held & (end <= F.col("wanted_until")))
-    parts = [newly]
+    parts = [
+        part.where(~is_held & (end <= F.col("wanted_until")))
+        for part in within_reach(context, everything, bounds)
+    ]
     behind = [bound for bound in bounds if bound.held and bound.held.version < version]
-    if behind and feed is not None:
-        again = feed.join(told, list(KEY), "inner")
-        parts.append(again.where(is_held & (F.col("_commit_version") > F.col("held_version"))))
-    elif behind:
-        parts.append(everything.join(told, list(KEY), "inner").where(is_held))
-    columns = newly.columns
-    return reduce(DataFrame.unionByName, [part.select(*columns) for part in parts])
+    if behind:
+        rows = everything if feed is None else feed
+        again = rows.join(frame_of(context, behind), list(KEY), "inner").where(is_held)
+        is_later = F.lit(True) if feed is None else F.expr("_commit_version > held_version")
+        parts.append(again.where(is_later))
+    columns = [*everything.columns, *(name for name in BOUNDS.fieldNames() if name not in KEY)]
+    chosen = [part.select(*columns) for part in parts]
+    return reduce(DataFrame.unionByName, chosen) if chosen else None
 
 
-def _since(lowest: int) -> Column:
+def within_reach(
+    context: Context, everything: DataFrame, bounds: Sequence[Bound]
+) -> Iterator[DataFrame]:
+    """Yield the rows of pairs that are new, and the newest months of those that reach further.
+
+    Each with the columns of `BOUNDS`; files that can't hold any are not read.
+    """
+    fresh = [bound for bound in bounds if bound.held is None]
+    if fresh:
+        rows = everything.where(named(fresh))
+        yield rows.join(frame_of(context, fresh), list(KEY), "inner")
+    reaches = {bound: bound.held.bars_until for bound in bounds if bound.held}
+    further = [bound for bound, reach in reaches.items() if bound.until > reach]
+    if further:
+        rows = everything.where(since(min(reaches[bound] for bound in further)))
+        yield rows.join(frame_of(context, further), list(KEY), "inner")
+
+
+def named(bounds: Sequence[Bound]) -> Column:
+    """Return what the rows of these listings meet, where few are named."""
+    names = {bound.pair.name.instrument for bound in bounds}
+    return F.lit(True) if len(names) > MOST_NAMED else F.col("instrument").isin(*sorted(names))
+
+
+def since(lowest: int) -> Column:
     """Return what each bar that ends after `lowest` (ms) meets, and whole files do not."""
     if lowest <= 0:
         return F.lit(True)
@@ -230,7 +259,8 @@ def _since(lowest: int) -> Column:
     return (F.col("bar_start") >= start) & (F.col("year") * 100 + F.col("month") >= month)
 
 
-def _frame(context: Context, bounds: Sequence[Bound]) -> DataFrame:
+def frame_of(context: Context, bounds: Sequence[Bound]) -> DataFrame:
+    """Return what is held of pairs, and what shall be, small enough for every executor."""
     rows = []
     for bound in bounds:
         name, interval = bound.pair.name, bound.pair.interval
@@ -238,22 +268,27 @@ def _frame(context: Context, bounds: Sequence[Bound]) -> DataFrame:
         key = (name.exchange, name.kind, name.instrument_uid, interval)
         number = (bound.series_id, MINUTES[interval], bound.held is None)
         rows.append((*key, *number, held.version, held.bars_until, bound.until))
-    return local_frame(context.spark, rows, BOUNDS)
+    return F.broadcast(local_frame(context.spark, rows, BOUNDS))
 
 
-async def _put(publisher: Publisher, rows: DataFrame, bounds: Sequence[Bound]) -> None:
-    fresh = {
-        (bound.series_id, MINUTES[bound.pair.interval]) for bound in bounds if bound.held is None
-    }
-    slices = _slices(rows)
-    if not slices:
-        return
+async def _put(
+    publisher: Publisher, rows: DataFrame, bounds: Sequence[Bound]
+) -> Mapping[tuple[int, int], int]:
+    """Put rows; return where those of each series_id and bar_minutes begin."""
+    fresh = {bound.key for bound in bounds if bound.held is None}
+    first = F.min(F.unix_millis("bar_start")).alias("first")
+    size = F.count(F.lit(1)).alias("size")
+    counted = rows.groupBy("is_fresh", *MONTH).agg(size, first).collect()
+    if not counted:
+        return {}
     for row in _units(rows).collect():
-        size = row["contract_size"]
+        contract = row["contract_size"]
         units = {name: row[name] for name in (*UNITS, "instrument")}
-        text = None if size is None else plain(size)
+        text = None if contract is None else plain(contract)
         await tell_units(publisher, row["series_id"], {**units, "contract_size": text})
-    await bars.put(publisher, _chunks(rows, slices), fresh)
+    await bars.put(publisher, _chunks(rows, _slices(counted)), fresh)
+    newest_first = sorted(counted, key=lambda row: row["first"], reverse=True)
+    return {(row["series_id"], row["bar_minutes"]): row["first"] for row in newest_first}
 
 
 def _units(rows: DataFrame) -> DataFrame:
@@ -269,20 +304,18 @@ class Slice(NamedTuple):
     months: Sequence[tuple[int, int, int, int]]
 
 
-def _slices(rows: DataFrame) -> list[Slice]:
-    """Part the rows so that each part fits in memory: by freshness, series, interval and month."""
-    keys = ("series_id", "bar_minutes", "year", "month")
-    counted = rows.groupBy("is_fresh", *keys).count().collect()
+def _slices(counted: Sequence[Row]) -> list[Slice]:
+    """Part rows so that each part fits in memory: by freshness, series, interval and month."""
     slices: list[Slice] = []
     size = 0
     for row in sorted(counted, key=lambda one: tuple(one)[:5]):
         place = (row["series_id"], row["bar_minutes"], row["year"], row["month"])
         is_new = not slices or slices[-1].is_fresh != row["is_fresh"]
-        if is_new or size + row["count"] > ROWS_AT_ONCE:
+        if is_new or size + row["size"] > ROWS_AT_ONCE:
             slices.append(Slice(row["is_fresh"], []))
             size = 0
         slices[-1] = slices[-1]._replace(months=[*slices[-1].months, place])
-        size += row["count"]
+        size += row["size"]
     return slices
 
 
@@ -322,31 +355,30 @@ def _shaped() -> list[Column]:
 
 
 def _waiting(
-    everything: DataFrame, bounds: Sequence[Bound], marks: Mapping[Listing, int]
+    context: Context,
+    everything: DataFrame,
+    bounds: Sequence[Bound],
+    marks: Mapping[Listing, int],
 ) -> list[Waiting]:
     """Count the bars of one minute, or of the shortest interval, that wait for a mark."""
-    shortest: dict[Name, Bound] = {}
+    shortest: dict[int, Bound] = {}
     for bound in sorted(bounds, key=lambda one: MINUTES[one.pair.interval]):
-        shortest.setdefault(bound.pair.name, bound)
-    lowest = min((bound.until for bound in shortest.values()), default=None)
-    if lowest is None:
+        shortest.setdefault(bound.series_id, bound)
+    if not shortest:
         return []
     of_intervals = {bound.pair.interval for bound in shortest.values()}
-    late = everything.where(_since(lowest)).where(F.col("bar_interval").isin(*of_intervals))
-    late = late.where(F.unix_millis("bar_end") > lowest)
-    rows = late.select(*KEY, F.unix_millis("bar_end").alias("end")).distinct()
-    until = {
-        (name.exchange, name.kind, name.instrument_uid, bound.pair.interval): bound
-        for name, bound in shortest.items()
-    }
-    counts: dict[Name, int] = {}
-    for row in rows.collect():
-        found = until.get(tuple(row[:4]))
-        if found is not None and row["end"] > found.until:
-            counts[found.pair.name] = counts.get(found.pair.name, 0) + 1
+    late = everything.where(since(min(bound.until for bound in shortest.values())))
+    late = late.where(F.col("bar_interval").isin(*of_intervals))
+    late = late.join(frame_of(context, list(shortest.values())), list(KEY), "inner")
+    late = late.where(F.unix_millis("bar_end") > F.col("wanted_until"))
+    counted = late.groupBy("series_id").agg(F.count_distinct("bar_start")).collect()
+    counts: dict[int, int] = {row[0]: row[1] for row in counted}
     return [
         Waiting(listing, count, marks.get(listing))
         for listing, count in sorted(
-            ((name.exchange, name.kind, name.instrument), count) for name, count in counts.items()
+            ((name.exchange, name.kind, name.instrument), counts[series_id])
+            for series_id, bound in shortest.items()
+            for name in [bound.pair.name]
+            if series_id in counts
         )
     ]

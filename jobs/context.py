@@ -15,8 +15,9 @@ from pyspark.sql import SparkSession
 from extract.replay.exchange import ReplayExchange
 from jobs.replay_rules import ReplayClock, rules_of
 from lake.clock import Clock, SystemClock
-from lake.lease import held
+from lake.lease import Lease, held
 from lake.objects import ObjectStore, open_store
+from lake.room import require_room
 from lake.run import claim, new_run_id
 from lake.session import build_session
 from lake.settings import Settings, load_settings
@@ -45,12 +46,14 @@ class Context(Lake):
     Attributes:
         tried: the newest batch that each gate has seen in this run, and how often: by table,
             stream, and whether it is a stream's batch at all.
+        leases: of the tables that the run writes.
         projected: the instrument-days of which this run has seen that the rows of `gold.ohlcv`
             are the newest revisions.
     """
 
     spark: SparkSession
     tables: Tables
+    leases: tuple[Lease, ...] = ()
     tried: dict[tuple[str, str, bool], tuple[int, int]] = field(default_factory=dict)
     projected: set[tuple[str, str, str, date]] = field(default_factory=set)
 
@@ -80,7 +83,10 @@ def open_context(
 
     Raises:
         LeaseError: another job writes one of the tables.
+        RoomError: it writes, and there is no room.
     """
+    if writes:
+        require_room(lake.store, lake.settings.room)
     names = tuple(table.name for table in writes)
     with held(lake.store, lake.clock, names, lake.settings.lake.lease_seconds) as leases:
         guards = {lease.table: lease.require for lease in leases}
@@ -90,7 +96,7 @@ def open_context(
 
         spark = build_session(lake.settings, f"candlelake-{job}", jars=jars)
         tables = Tables(spark, lake.store, guard)
-        yield Context(lake.settings, lake.store, lake.clock, lake.run_id, spark, tables)
+        yield Context(lake.settings, lake.store, lake.clock, lake.run_id, spark, tables, leases)
 
 
 def start_session(job: str, lake: Lake) -> None:

@@ -16,6 +16,7 @@ from jobs.context import Context, Lake, open_context
 from jobs.status.publishing import publish_pass, publish_stop
 from lake.clock import to_iso
 from lake.errors import CandlelakeError
+from lake.lease import lent
 from lake.tables import STANDING, TABLES
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,8 @@ def keep_fresh(
     """Refresh every so many seconds until `stopping` is set; return how many passes that were.
 
     A pass that takes longer is followed by the next at once, or behind the next minute's end. What
-    is being written when the signal comes is written to its end.
+    is being written when the signal comes is written to its end. Between two passes maintenance may
+    have the tables that it asks for.
 
     Raises:
         CandlelakeError: as `Keeper.refresh`, unless it is stopping anyway.
@@ -148,7 +150,8 @@ def keep_fresh(
             without_gold = now - began
         look = max(now, began + timedelta(seconds=interval_seconds))
         look = min(next_look(look, without_gold), max(now, keeper.due()))
-        stopping.wait((look - now).total_seconds())
+        with lent(context.leases):
+            stopping.wait((look - now).total_seconds())
     return passes
 
 

@@ -16,7 +16,9 @@
     ├── ServeError                  exit 1   what was asked of the served data can't be answered
     │   └── DatabaseGoneError       exit 1   the serving database can't be asked now
     └── StorageError                exit 1   the store or a table can't be read or written
+        ├── RoomError               exit 1   the disk, or what the lake may hold, is too small
         └── LeaseError              exit 1   another job is writing this table
+            └── GivesWayError       exit 1   it gives way: whoever waits gets the table soon
 
 A message says what happened, where (table, file, instrument, run), and what to do next.
 """
@@ -143,5 +145,13 @@ class StorageError(CandlelakeError):
     """The store or a table can't be read or written."""
 
 
+class RoomError(StorageError):
+    """A run would not leave the room that the settings want; it has not begun."""
+
+
 class LeaseError(StorageError):
     """Another job holds the lease of this table, or ours was lost."""
+
+
+class GivesWayError(LeaseError):
+    """The lease is held by one that gives way to a writer who waits."""

@@ -4,6 +4,10 @@ A writer stops itself at half the lease's life without a renewal; another takes 
 whole life, or at once where the holder was a process of this machine that is gone. The window that
 remains: a writer that is frozen inside one commit for longer than half a life can still finish that
 commit afterwards. On AWS the DynamoDB log store closes it.
+
+Maintenance gives way: it holds a table for one short piece of work at a time, and a writer that
+finds it there says that it waits instead of giving up. A writer that goes on for days lends what it
+does not need between two passes; nobody else can take what is lent.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,15 +26,26 @@ from pathlib import Path
 from typing import Any
 
 from lake.clock import Clock, to_iso
-from lake.errors import LeaseError, StorageError
+from lake.errors import GivesWayError, LeaseError, StorageError
 from lake.objects import ObjectStore
+from lake.wishes import ASKED, WAITED_FOR, wish, wished
 
 log = logging.getLogger(__name__)
+
+#: How often one who waits for a lease looks again, and how long a writer waits at most (seconds).
+LOOKS_EVERY = 0.5
+PATIENCE = 900
 
 
 @dataclass(slots=True)
 class Lease:
-    """The right to write one table, until `renewed_at` plus half its life (seconds)."""
+    """The right to write one table, until `renewed_at` plus half its life (seconds).
+
+    Attributes:
+        gives_way: whether a writer may wait for it, and whether it may take what is lent.
+        is_lent: whether it is another's for a while, and not renewed.
+        borrowed: the record of who has lent it, put back at the end.
+    """
 
     store: ObjectStore
     clock: Clock
@@ -38,6 +53,9 @@ class Lease:
     life_seconds: int
     holder: str = field(default_factory=lambda: uuid.uuid4().hex)
     renewed_at: datetime | None = None
+    gives_way: bool = False
+    is_lent: bool = False
+    borrowed: bytes = b""
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -49,12 +67,48 @@ class Lease:
         """Take the lease, or take it over from a holder whose life has run out.
 
         Raises:
+            GivesWayError: maintenance holds it, for the piece of work that is under way.
             LeaseError: another job holds it.
         """
-        now = self.clock.now()
-        if not self.store.create(self.key, self._content(now)):
-            self._take_over(now)
-        self.renewed_at = now
+        with self.guard:
+            now = self.clock.now()
+            if not self.store.create(self.key, self._content(now)):
+                self._take_over(now)
+            self.renewed_at = now
+            self.is_lent = False
+
+    def acquire_in_turn(self) -> None:
+        """Take the lease; where one holds it that gives way, say so and wait.
+
+        Raises:
+            LeaseError: another job holds it, or it was not given back in a quarter of an hour.
+        """
+        began = self.clock.now()
+        while True:
+            try:
+                self.acquire()
+            except GivesWayError as error:
+                if self.gives_way or self.clock.now() - began > timedelta(seconds=PATIENCE):
+                    raise
+                log.info("waiting: %s", error.what)
+                wish(self.store, self.clock, self.table, WAITED_FOR)
+                self.clock.sleep(LOOKS_EVERY)
+            else:
+                return
+
+    def lend(self) -> None:
+        """Let maintenance have the table until `acquire_in_turn`; no other writer gets it.
+
+        Raises:
+            LeaseError: it was lost.
+            StorageError: the store can't be asked.
+        """
+        with self.guard:
+            version = self._own_version()
+            content = self._content(self.clock.now(), is_lent=True)
+            if version is None or not self.store.replace(self.key, content, version=version):
+                raise self._lost()
+            self.renewed_at, self.is_lent = None, True
 
     def renew(self) -> None:
         """Prolong the lease.
@@ -64,6 +118,8 @@ class Lease:
             StorageError: the store can't be asked; the lease may be ours still.
         """
         with self.guard:
+            if self.is_lent:
+                return
             now = self.clock.now()
             # the version is read each time: a write whose answer got lost has changed it
             version = self._own_version()
@@ -88,7 +144,7 @@ class Lease:
             version = self._own_version()
             if version is not None:
                 # replaced, not deleted: the version makes sure that only our own is given back
-                self.store.replace(self.key, b"{}", version=version)
+                self.store.replace(self.key, self.borrowed or b"{}", version=version)
 
     def _own_version(self) -> str | None:
         """Return the version of the lease as it lies in the store, None where it is not ours."""
@@ -106,19 +162,29 @@ class Lease:
         record = json.loads(found[0])
         # ours already where the store made it, but its answer to us got lost
         given_back = not record or record["holder"] == self.holder
-        if not given_back:
-            if not _died(record) and now < datetime.fromisoformat(record["expires_at"]):
-                raise self._taken(f"run {record['holder']}, until {record['expires_at']}")
-            log.warning("taking over the lease of %s abandoned by %s", self.table, record["holder"])
+        borrows = self.gives_way and bool(record.get("is_lent")) and not given_back
+        if not given_back and not borrows:
+            self._require_abandoned(record, now)
         if not self.store.replace(self.key, self._content(now), version=found[1]):
             raise self._taken("another job")
+        self.borrowed = found[0] if borrows else b""
 
-    def _content(self, now: datetime) -> bytes:
+    def _require_abandoned(self, record: dict[str, Any], now: datetime) -> None:
+        if not _died(record) and now < datetime.fromisoformat(record["expires_at"]):
+            holder = f"run {record['holder']}, until {record['expires_at']}"
+            if record.get("gives_way"):
+                raise GivesWayError(f"{self.table} is being maintained by {holder}", where=self.key)
+            raise self._taken(holder)
+        log.warning("taking over the lease of %s abandoned by %s", self.table, record["holder"])
+
+    def _content(self, now: datetime, *, is_lent: bool = False) -> bytes:
         expires_at = now + timedelta(seconds=self.life_seconds)
         record = {
             "holder": self.holder,
             "table": self.table,
             "expires_at": to_iso(expires_at),
+            "gives_way": self.gives_way,
+            "is_lent": is_lent,
             "machine": _machine(),
             "process": os.getpid(),
             "process_started": _process_started(os.getpid()),
@@ -142,19 +208,30 @@ class Lease:
 
 @contextmanager
 def held(
-    store: ObjectStore, clock: Clock, tables: tuple[str, ...], life_seconds: int
+    store: ObjectStore,
+    clock: Clock,
+    tables: tuple[str, ...],
+    life_seconds: int,
+    *,
+    gives_way: bool = False,
 ) -> Iterator[tuple[Lease, ...]]:
     """Hold the leases of these tables, renewed in the background at a sixth of their life.
 
-    They are taken in the order of their names, so that two jobs can't each wait for the other.
+    They are taken in the order of their names, so that two jobs can't each wait for the other. One
+    that `gives_way` is waited for by the next writer.
+
+    Raises:
+        LeaseError: another job holds one of them.
     """
-    leases = tuple(Lease(store, clock, table, life_seconds) for table in sorted(tables))
+    leases = tuple(
+        Lease(store, clock, table, life_seconds, gives_way=gives_way) for table in sorted(tables)
+    )
     taken: list[Lease] = []
     stop = threading.Event()
     renewer = threading.Thread(target=_renew_until, args=(stop, leases, life_seconds / 6))
     try:
         for lease in leases:
-            lease.acquire()
+            lease.acquire_in_turn()
             taken.append(lease)
         renewer.start()
         yield leases
@@ -164,6 +241,25 @@ def held(
             renewer.join()
         for lease in taken:
             _give_back(lease)
+
+
+@contextmanager
+def lent(leases: Sequence[Lease]) -> Iterator[None]:
+    """Lend, within the block, the leases that maintenance has asked for; then take them back.
+
+    Raises:
+        LeaseError: one was lost.
+        StorageError: the store can't be asked.
+    """
+    asked = wished(leases[0].store, leases[0].clock, ASKED) if leases else set()
+    given = [lease for lease in leases if lease.table in asked]
+    for lease in given:
+        lease.lend()
+    try:
+        yield
+    finally:
+        for lease in given:
+            lease.acquire_in_turn()
 
 
 def _died(record: dict[str, Any]) -> bool:

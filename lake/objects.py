@@ -57,6 +57,9 @@ class ObjectStore(Protocol):
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`, sorted by their UTF-8 bytes."""
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield the keys that start with `prefix`, each with its bytes, in no order."""
+
     def delete(self, key: str) -> None:
         """Delete the object; nothing happens where there is none."""
 
@@ -173,6 +176,13 @@ class FolderStore:
         wanted = (name for name in found if name.startswith(prefix))
         own = f"{TEMPORARY}/"
         yield from sorted((name for name in wanted if not name.startswith(own)), key=os.fsencode)
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield the keys that start with `prefix`, each with its bytes, in no order."""
+        for key in self.names(prefix):
+            # what is removed meanwhile counts no more
+            with suppress(FileNotFoundError):
+                yield key, self._path(key).stat().st_size
 
     def delete(self, key: str) -> None:
         """Delete the object; nothing happens where there is none."""

@@ -222,12 +222,19 @@ class S3Store:
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`, sorted by their UTF-8 bytes."""
+        for key, _ in self.sizes(prefix):
+            yield key
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield the keys that start with `prefix`, each with its bytes, in the order of `names`."""
         pages = self._client.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
-                keys = (entry["Key"] for entry in page.get("Contents", []))
-                # S3A marks an empty folder with an object whose key ends so
-                yield from (key.removeprefix(self._prefix) for key in keys if not key.endswith("/"))
+                for entry in page.get("Contents", []):
+                    key = entry["Key"]
+                    # S3A marks an empty folder with an object whose key ends so
+                    if not key.endswith("/"):
+                        yield key.removeprefix(self._prefix), entry["Size"]
         except (ClientError, BotoCoreError) as error:
             raise self._failed("list", prefix, error) from error
 

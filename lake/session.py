@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -16,6 +18,16 @@ from lake.objects import is_s3
 from lake.settings import Settings, conf_folder
 
 CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+#: A version of a table is created only where nobody else has: S3 itself refuses the second writer.
+#: S3A asks for that (If-None-Match) where a file is created without overwriting and without a look
+#: before; of Delta's log stores this one creates so, whatever its name says.
+CONDITIONAL_COMMITS = {
+    "spark.delta.logStore.s3a.impl": "io.delta.storage.GCSLogStore",
+    "spark.hadoop.fs.s3a.performance.flags": "create",
+    "spark.hadoop.fs.s3a.create.conditional.enabled": "true",
+}
+#: The first Hadoop whose S3A can.
+CONDITIONAL_SINCE = (3, 4, 2)
 CHECKPOINTS_IN_S3 = "org.apache.spark.internal.io.cloud.AbortableStreamBasedCheckpointFileManager"
 
 
@@ -27,6 +39,9 @@ def build_session(
     Under spark-submit the properties are set already; a notebook or a test gets the same ones.
     `master`, and the groups of `jars` beside those of every run, count only where spark-submit
     named none.
+
+    Raises:
+        SettingsError: jars are missing, or Hadoop can't do what `lake.log_store` says.
     """
     given = _submitted()
     builder = SparkSession.builder.appName(name)
@@ -37,7 +52,22 @@ def build_session(
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = builder.master(master).config("spark.jars", ",".join(_jars(settings, jars)))
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    if is_s3(settings.lake.root) and settings.lake.log_store == "conditional":
+        _require_conditional_commits(session)
+    return session
+
+
+def _require_conditional_commits(session: SparkSession) -> None:
+    """Refuse to go on where commits would be created without a look and without a condition."""
+    jvm: Any = session._jvm  # noqa: SLF001 - pyspark offers no public way
+    version = jvm.org.apache.hadoop.util.VersionInfo.getVersion()
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:3]) < CONDITIONAL_SINCE:
+        session.stop()
+        raise SettingsError(
+            f"Hadoop {version} can't create a commit conditionally in S3",
+            hint='Set lake.log_store to "single-driver": leases alone part the writers then.',
+        )
 
 
 def _submitted() -> SparkConf:
@@ -59,6 +89,8 @@ def _places(settings: Settings) -> dict[str, str]:
     places = {"spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "candlelake-warehouse")}
     if is_s3(settings.lake.root):
         places |= _s3()
+    if is_s3(settings.lake.root) and settings.lake.log_store == "conditional":
+        places |= CONDITIONAL_COMMITS
     return places
 
 

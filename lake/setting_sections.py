@@ -27,9 +27,13 @@ class Section(BaseModel):
 
 
 class Lake(Section):
-    """Where the lake is and how long a writer's lease lives (seconds)."""
+    """Where the lake is and how long a writer's lease lives (seconds).
+
+    `log_store` is of a lake in S3: whether S3 itself refuses a second commit of one version.
+    """
 
     root: str
+    log_store: Literal["conditional", "single-driver"]
     region: str
     lease_seconds: int = Field(ge=2)
     session_time_zone: Literal["UTC"]

@@ -19,6 +19,7 @@ from lake.beside import beside_code
 from lake.errors import SettingsError
 from lake.named_secrets import PREFIX as NAMES_A_SECRET
 from lake.named_secrets import named_secret
+from lake.sections_of_keeping import Levels, Maintenance, Room
 from lake.setting_sections import (
     Bronze,
     Continuous,
@@ -71,6 +72,9 @@ class Settings(BaseSettings):
     continuous: Continuous
     reconcile: Reconcile
     serve: Serve
+    maintenance: Maintenance
+    levels: Levels
+    room: Room
     #: exchange -> kind -> names or patterns
     universe: Mapping[str, Mapping[str, tuple[str, ...]]]
 

@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
+from lake.clock import Clock, SystemClock
+from lake.contracts import contract_of
 from lake.errors import StorageError
+from lake.file_sizes import FileSizes
 from lake.growth import growth
 from lake.objects import ObjectStore
+from lake.table_log import commit_of, kept_for
 from lake.tables import Table
 
 log = logging.getLogger(__name__)
@@ -89,6 +93,7 @@ class Tables:
     spark: SparkSession
     store: ObjectStore
     guard: Callable[[Table], None] = field(default=lambda _table: None)
+    clock: Clock = field(default_factory=SystemClock)
 
     def location(self, table: Table) -> str:
         """Return the table's address."""
@@ -119,6 +124,7 @@ class Tables:
             for key, value in {
                 **table.properties,
                 **(statistics if table.statistics else {}),
+                **contract_of(table.name),
             }.items():
                 builder = builder.property(key, value)
             builder.execute()
@@ -132,6 +138,8 @@ class Tables:
         for statement in statements:
             log.info("%s", statement)
             self.spark.sql(statement)
+        if statements and contract_of(table.name):
+            self.set_properties(table, contract_of(table.name))
 
     def read(self, table: Table) -> DataFrame:
         """Return the table's current rows.
@@ -294,17 +302,55 @@ class Tables:
     def changed_between(self, table: Table, first: int, last: int) -> DataFrame | None:
         """Return what the versions from `first` to `last`, both included, have changed.
 
-        None where the table has no feed of its changes, or keeps it no longer. The rows are the
-        table's, with `_change_type` and `_commit_version`.
+        None where the table has no feed of its changes, or keeps it no longer: maintenance may have
+        removed the files of what is older than the table's retention. The rows are the table's,
+        with `_change_type` and `_commit_version`.
         """
-        entry = f"{table.path}/_delta_log/{first:020}.json"
-        properties = self._delta(table, self.spark).detail().select("properties").first()
-        has_feed = properties is not None and "delta.enableChangeDataFeed" in properties[0]
-        if not has_feed or self.store.read(entry) is None:
+        properties = self.properties(table)
+        if "delta.enableChangeDataFeed" not in properties:
+            return None
+        commit = commit_of(self.store, table, first)
+        if commit is None or commit.made < self.clock.now() - kept_for(properties):
             return None
         reader = self.spark.read.format("delta").option("readChangeFeed", "true")
         reader = reader.option("startingVersion", first).option("endingVersion", last)
         return reader.load(self.location(table))
+
+    def properties(self, table: Table) -> dict[str, str]:
+        """Return the table's properties, as they are set."""
+        found = self._delta(table, self.spark).detail().select("properties").first()
+        return dict(found["properties"]) if found is not None else {}
+
+    def set_properties(self, table: Table, properties: Mapping[str, str]) -> None:
+        """Set properties of the table; no data file is written."""
+        self.guard(table)
+        listed = ", ".join(f"{quoted(key)} = {quoted(value)}" for key, value in properties.items())
+        self.spark.sql(f"ALTER TABLE delta.`{self.location(table)}` SET TBLPROPERTIES ({listed})")
+
+    def compact(self, table: Table, where: str, sizes: FileSizes, order: Sequence[str]) -> None:
+        """Write the small files of some partitions anew as fewer; no row changes.
+
+        No reader of the table's changes sees a row again: the commit says that it moved data only.
+
+        Args:
+            table: of the lake.
+            where: a predicate over the partition columns.
+            sizes: of files.
+            order: columns that rows are brought together by; with any, every file of these
+                partitions is written anew, without, only the small ones.
+        """
+        self.guard(table)
+        optimize = self._delta(table, self.spark).optimize().where(where)
+        with _conf(self.spark, sizes.conf()):
+            if order:
+                optimize.executeZOrderBy(*order)
+            else:
+                optimize.executeCompaction()
+
+    def vacuum(self, table: Table) -> None:
+        """Remove the files that no version within the table's retention has."""
+        self.guard(table)
+        self._delta(table, self.spark).vacuum()
 
     def _delta(self, table: Table, spark: SparkSession) -> DeltaTable:
         return DeltaTable.forPath(spark, self.location(table))
@@ -317,15 +363,24 @@ class Tables:
 @contextmanager
 def _transaction(spark: SparkSession, transaction: Transaction) -> Iterator[None]:
     # Delta takes a MERGE's transaction from the session that runs it: the batch's own
-    spark.conf.set(APP_ID, transaction.application)
-    spark.conf.set(APP_VERSION, str(transaction.version))
-    spark.conf.set(SOURCE_COPY, "none")
+    conf = {
+        APP_ID: transaction.application,
+        APP_VERSION: str(transaction.version),
+        SOURCE_COPY: "none",
+    }
+    with _conf(spark, conf):
+        yield
+
+
+@contextmanager
+def _conf(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
+    for key, value in values.items():
+        spark.conf.set(key, value)
     try:
         yield
     finally:
-        spark.conf.unset(APP_ID)
-        spark.conf.unset(APP_VERSION)
-        spark.conf.unset(SOURCE_COPY)
+        for key in values:
+            spark.conf.unset(key)
 
 
 def _same_key(table: Table) -> str:

@@ -31,6 +31,7 @@ from jobs.options import Segment, Selection, default_datasets
 from lake.bronze import Dataset
 from lake.bronze import Mode as BronzeMode
 from lake.clock import to_millis
+from lake.room import require_room
 from lake.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -164,6 +165,7 @@ def prepare(
     Raises:
         UsageError: an instrument is unknown, the replay does not hold what is asked for, or a big
             run has nobody's leave.
+        RoomError: what it asks for would not leave enough room.
     """
     client = Client(settings, clock=lake.clock)
     scope = _Scope(
@@ -183,6 +185,8 @@ def prepare(
     require_perpetuals(selection, subjects)
     plan = scope.plan(subjects, by_id)
     require_leave(plan, settings, yes=yes)
+    if not only_plan:
+        require_room(lake.store, settings.room, planned=plan.bytes)
     return Prepared(lake, settings, client, chosen, subjects, by_id, plan, checks_again)
 
 

@@ -13,7 +13,7 @@ from tests.docs.documents import ROOT
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 ALERTS = "".join(
     (ROOT / "deploy" / "prometheus" / name).read_text(encoding="utf-8")
-    for name in ("alerts.yml", "serving-alerts.yml")
+    for name in ("alerts.yml", "serving-alerts.yml", "level-alerts.yml")
 )
 
 

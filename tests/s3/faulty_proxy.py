@@ -27,6 +27,8 @@ class FaultyProxy:
         conflicts: so many puts get a 409 and don't reach the server.
         lost_answers: so many puts reach the server, but its answer is lost.
         puts: how many puts came.
+        unanswered: of the next put whose path ends so the answer is lost.
+        held_back: a put whose path ends so waits until `go_on` is set, and sets `is_held`.
     """
 
     backend: str
@@ -34,6 +36,10 @@ class FaultyProxy:
     conflicts: int = 0
     lost_answers: int = 0
     puts: int = 0
+    unanswered: str = ""
+    held_back: str = ""
+    is_held: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ordered(self, fault: str) -> bool:
@@ -59,7 +65,26 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.read(int(self.headers["Content-Length"]))
             self._answer(409, {"Content-Type": "application/xml"}, CONFLICT)
             return
-        self._pass_on(lose=self.proxy.ordered("lost_answers"))
+        if self.proxy.held_back and urlsplit(self.path).path.endswith(self.proxy.held_back):
+            self.proxy.is_held.set()
+            assert self.proxy.go_on.wait(120)
+        self._pass_on(lose=self.proxy.ordered("lost_answers") or self._goes_unanswered())
+
+    def do_HEAD(self) -> None:
+        self._pass_on()
+
+    def do_POST(self) -> None:
+        self._pass_on()
+
+    def do_DELETE(self) -> None:
+        self._pass_on()
+
+    def _goes_unanswered(self) -> bool:
+        named = self.proxy.unanswered
+        if not named or not urlsplit(self.path).path.endswith(named):
+            return False
+        self.proxy.unanswered = ""
+        return True
 
     def log_message(self, *_words: object) -> None:
         """Say nothing."""
@@ -82,7 +107,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        length = headers.get("Content-Length", "0") if self.command == "HEAD" else len(content)
+        self.send_header("Content-Length", str(length))
         self.end_headers()
         self.wfile.write(content)
 

@@ -156,3 +156,11 @@ def test_an_encoded_name_is_the_objects_own(
     assert parse_name(next(store.names("bronze/"))).instrument == instrument
     listed = open_client().list_objects_v2(Bucket=bucket)
     assert [entry["Key"] for entry in listed["Contents"]] == [f"lake/one/{key}"]
+
+
+def test_sizes_are_told_beside_the_names(store: ObjectStore) -> None:
+    for key, content in (("b/one", b"x"), ("b/two", b"xyz"), ("c", b"")):
+        assert store.create(key, content)
+
+    assert dict(store.sizes("b/")) == {"b/one": 1, "b/two": 3}
+    assert sorted(key for key, _ in store.sizes("")) == list(store.names(""))

@@ -1,0 +1,1 @@
+"""A copy of a lake in another store, whole and consistent, and the way back from it."""

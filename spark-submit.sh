@@ -31,6 +31,12 @@ if [[ "$settings_words" == *s3a://* || "$settings_words" == *s3://* || "$setting
     fetch_jars jars-s3
     jars+="$(printf '%s,' "$here"/.jars/jars-s3/*.jar)"
 fi
+if [[ "$settings_words" == *log_store=conditional* || "${CANDLELAKE_LAKE__LOG_STORE:-}" == conditional ]]; then
+    "$here/deploy/log-store.sh"
+fi
+if [ -d "$here/.jars/log-store" ]; then
+    jars+="$(printf '%s,' "$here"/.jars/log-store/*.jar)"
+fi
 if [ "$job" = land-topic ]; then
     fetch_jars jars-kafka
     jars+="$(printf '%s,' "$here"/.jars/jars-kafka/*.jar)"

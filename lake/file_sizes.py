@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 OPTIMIZE_SMALL = "spark.databricks.delta.optimize.minFileSize"
 OPTIMIZE_TARGET = "spark.databricks.delta.optimize.maxFileSize"
+#: Else the order is one of files: rows within a file lie as they came.
+OPTIMIZE_ROWS = "spark.databricks.io.skipping.mdc.sortWithinFiles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +19,5 @@ class FileSizes:
 
     def conf(self) -> dict[str, str]:
         """Return them as Delta's own settings."""
-        return {OPTIMIZE_SMALL: str(self.small), OPTIMIZE_TARGET: str(self.target)}
+        sizes = {OPTIMIZE_SMALL: str(self.small), OPTIMIZE_TARGET: str(self.target)}
+        return {**sizes, OPTIMIZE_ROWS: "true"}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -18,16 +16,8 @@ from lake.objects import is_s3
 from lake.settings import Settings, conf_folder
 
 CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
-#: A version of a table is created only where nobody else has: S3 itself refuses the second writer.
-#: S3A asks for that (If-None-Match) where a file is created without overwriting and without a look
-#: before; of Delta's log stores this one creates so, whatever its name says.
-CONDITIONAL_COMMITS = {
-    "spark.delta.logStore.s3a.impl": "io.delta.storage.GCSLogStore",
-    "spark.hadoop.fs.s3a.performance.flags": "create",
-    "spark.hadoop.fs.s3a.create.conditional.enabled": "true",
-}
-#: The first Hadoop whose S3A can.
-CONDITIONAL_SINCE = (3, 4, 2)
+#: deploy/log_store/: a version of a table is created only where nobody else has.
+CONDITIONAL_COMMITS = {"spark.delta.logStore.s3a.impl": "candlelake.ConditionalLogStore"}
 CHECKPOINTS_IN_S3 = "org.apache.spark.internal.io.cloud.AbortableStreamBasedCheckpointFileManager"
 
 
@@ -41,7 +31,7 @@ def build_session(
     named none.
 
     Raises:
-        SettingsError: jars are missing, or Hadoop can't do what `lake.log_store` says.
+        SettingsError: jars are missing.
     """
     given = _submitted()
     builder = SparkSession.builder.appName(name)
@@ -52,22 +42,7 @@ def build_session(
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = builder.master(master).config("spark.jars", ",".join(_jars(settings, jars)))
-    session = builder.getOrCreate()
-    if is_s3(settings.lake.root) and settings.lake.log_store == "conditional":
-        _require_conditional_commits(session)
-    return session
-
-
-def _require_conditional_commits(session: SparkSession) -> None:
-    """Refuse to go on where commits would be created without a look and without a condition."""
-    jvm: Any = session._jvm  # noqa: SLF001 - pyspark offers no public way
-    version = jvm.org.apache.hadoop.util.VersionInfo.getVersion()
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:3]) < CONDITIONAL_SINCE:
-        session.stop()
-        raise SettingsError(
-            f"Hadoop {version} can't create a commit conditionally in S3",
-            hint='Set lake.log_store to "single-driver": leases alone part the writers then.',
-        )
+    return builder.getOrCreate()
 
 
 def _submitted() -> SparkConf:
@@ -89,9 +64,13 @@ def _places(settings: Settings) -> dict[str, str]:
     places = {"spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "candlelake-warehouse")}
     if is_s3(settings.lake.root):
         places |= _s3()
-    if is_s3(settings.lake.root) and settings.lake.log_store == "conditional":
+    if _commits_conditionally(settings):
         places |= CONDITIONAL_COMMITS
     return places
+
+
+def _commits_conditionally(settings: Settings) -> bool:
+    return is_s3(settings.lake.root) and settings.lake.log_store == "conditional"
 
 
 def _s3() -> dict[str, str]:
@@ -128,12 +107,13 @@ def _s3() -> dict[str, str]:
 def _jars(settings: Settings, more: Sequence[str]) -> list[str]:
     folder = conf_folder().parent / ".jars"
     wanted = ["jars", *(["jars-s3"] if is_s3(settings.lake.root) else []), *more]
+    wanted += ["log-store"] if _commits_conditionally(settings) else []
     found: list[str] = []
     for group in wanted:
         jars = sorted((folder / group).glob("*.jar"))
         if not jars:
             raise SettingsError(
-                f"the jars of conf/{group}.txt are not here",
+                f"the jars of {group} are not here",
                 hint="Run it once by ./spark-submit.sh with the same lake.root: it gets them.",
             )
         found += map(str, jars)

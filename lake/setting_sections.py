@@ -29,7 +29,8 @@ class Section(BaseModel):
 class Lake(Section):
     """Where the lake is and how long a writer's lease lives (seconds).
 
-    `log_store` is of a lake in S3: whether S3 itself refuses a second commit of one version.
+    `log_store` is of a lake in S3: whether S3 itself refuses a second commit of one version, by
+    the jar that deploy/log-store.sh makes.
     """
 
     root: str

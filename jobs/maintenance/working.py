@@ -79,8 +79,8 @@ def maintain(run: Run, table: Table) -> Outcome | None:
     outcome = Outcome(table.name, before, before, sum(one.parts for one in found), 0, "")
     reason = _why_files_stay(run, table)
     if run.is_dry:
-        removable = 0 if reason else _removable(run, table)
-        return replace(outcome, removed=removable, left=reason)
+        is_clean = bool(reason) or _files_lying(run, table) == before.files
+        return replace(outcome, removed=0 if is_clean else _removable(run, table), left=reason)
     done, removed = 0, 0
     try:
         _set_properties(run, table)
@@ -88,13 +88,16 @@ def maintain(run: Run, table: Table) -> Outcome | None:
             _write_anew(run, table, piece)
             done += piece.parts
             log.info("%s partitions=%d of %d", table.name, done, outcome.partitions)
-        removed = 0 if reason else _remove_old_files(run, table)
     except LeaseError as error:
         reason = error.what
     after = before
     if done:
         parts = parts_of(run.spark, run.lake.store, table)
         after = shape_of(parts, run.settings.small_file_bytes)
+    try:
+        removed = 0 if reason else _remove_old_files(run, table, after.files)
+    except LeaseError as error:
+        reason = error.what
     return replace(outcome, after=after, partitions=done, removed=removed, left=reason)
 
 
@@ -140,13 +143,16 @@ def _why_files_stay(run: Run, table: Table) -> str:
 
 
 def _removable(run: Run, table: Table) -> int:
-    hours = run.settings.keep_files_days * 24
+    """Return how many files a run would remove now, by the retention that the table has."""
     location = run.reading.location(table)
-    return run.spark.sql(f"VACUUM delta.`{location}` RETAIN {hours} HOURS DRY RUN").count()
+    return run.spark.sql(f"VACUUM delta.`{location}` DRY RUN").count()
 
 
-def _remove_old_files(run: Run, table: Table) -> int:
+def _remove_old_files(run: Run, table: Table, live: int) -> int:
+    """Remove what is old enough; where nothing lies there but the newest version, nothing is."""
     before = _files_lying(run, table)
+    if before == live:
+        return 0
     with _alone(run, table) as tables:
         tables.vacuum(table)
     return before - _files_lying(run, table)

@@ -21,6 +21,7 @@ from jobs.context import Context, Lake
 from jobs.continuous import keep_fresh
 from jobs.maintenance.parts import Window
 from jobs.maintenance.working import Outcome, Run, maintain
+from jobs.publishing.bars import marks_of
 from lake.errors import SettingsError
 from lake.lease import Lease
 from lake.lease import held as holding
@@ -45,7 +46,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 ALL_DAYS = Window(None, None)
 DAY = timedelta(days=1)
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
-ROWS = 60
+ROWS, BATCHES = 60, 3
 #: Of each sort one: by day, by month, with a feed, without partitions.
 LOOKED_AT = (SILVER_AGG_TRADES, GOLD_OHLCV, GOLD_OHLCV_REVISIONS, OPS_GATE_RESULTS)
 
@@ -78,6 +79,11 @@ def maintained(
 def differences(one: DataFrame, other: DataFrame) -> list[Any]:
     columns = one.columns
     return one.exceptAll(other.select(*columns)).union(other.exceptAll(one)).collect()
+
+
+def marked(context: Context) -> int:
+    """Return until when candles are complete (ms): so far they are published."""
+    return max(marks_of(context).values())
 
 
 def versions(context: Context) -> dict[str, int]:
@@ -114,7 +120,7 @@ def _older(line: str, back: int) -> str:
 def busy(open_lake: OpenLake) -> Context:
     """A lake of many small commits to one closed day; to be copied."""
     context = open_lake()
-    for batch in range(4):
+    for batch in range(BATCHES):
         bring(context, batch)
     return context
 
@@ -133,11 +139,12 @@ def test_files_become_fewer_and_no_row_changes(lake: Context) -> None:
     found = maintained(lake, TABLES.values())
 
     trades = found[SILVER_AGG_TRADES.name]
-    assert (trades.before.files, trades.after.files, trades.partitions) == (4, 1, 1)
+    assert (trades.before.files, trades.after.files, trades.partitions) == (BATCHES, 1, 1)
     assert trades.after.bytes < trades.before.bytes
     assert trades.after.median == trades.after.bytes
     bars = found[GOLD_OHLCV.name]
-    assert bars.before.files > bars.partitions == bars.after.files > 1
+    # a file an interval
+    assert bars.before.files > bars.after.files == 6
     for name, table in TABLES.items():
         assert sorted(before[name], key=str) == sorted(lake.tables.read(table).collect(), key=str)
     assert {one.left for one in found.values()} == {""}
@@ -176,13 +183,14 @@ def test_the_log_tells_of_the_files_that_delta_reads(lake: Context) -> None:
 
 
 def test_rows_of_a_closed_day_lie_in_order_with_statistics(lake: Context) -> None:
-    maintained(lake)
+    maintained(lake, [SILVER_AGG_TRADES])
     (file,) = files_of(lake.spark, lake.store, SILVER_AGG_TRADES).collect()
     told = json.loads(file["stats"])
 
     ids = [row["agg_id"] for row in lake.tables.read(SILVER_AGG_TRADES).select("agg_id").collect()]
-    assert ids == sorted(ids)
-    assert (told["minValues"]["agg_id"], told["maxValues"]["agg_id"]) == (1, 4 * ROWS)
+    # an order by ranges of values, not by each of them
+    assert max(abs(number - place) for place, number in enumerate(ids, start=1)) <= ROWS // 2
+    assert (told["minValues"]["agg_id"], told["maxValues"]["agg_id"]) == (1, BATCHES * ROWS)
 
 
 def test_a_window_names_the_days(lake: Context) -> None:
@@ -207,13 +215,11 @@ def test_a_day_that_goes_on_is_left_alone(lake: Context) -> None:
     assert found[GOLD_OHLCV.name].partitions == 0
 
 
-def test_followers_and_consumers_of_changes_see_no_row_twice(open_lake: OpenLake) -> None:
-    context = open_lake()
+def test_followers_and_consumers_of_changes_see_no_row_twice(busy: Context, tmp_path: Path) -> None:
+    context = aged(busy, 0, tmp_path)
     address = address_of(context.settings)
-    for batch in range(3):
-        bring(context, batch)
     published.run(context, address)
-    bring(context, 3)
+    bring(context, BATCHES)
     first = context.tables.version(GOLD_OHLCV_REVISIONS)
     bars_before = context.tables.read(GOLD_OHLCV).collect()
 
@@ -225,13 +231,13 @@ def test_followers_and_consumers_of_changes_see_no_row_twice(open_lake: OpenLake
         bars_before, key=str
     )
     last = context.tables.version(GOLD_OHLCV_REVISIONS)
-    assert last == first + 1
+    assert last > first
     changes = context.tables.changed_between(GOLD_OHLCV_REVISIONS, 1, last)
     assert changes is not None
     told = changes.drop("_change_type", "_commit_version", "_commit_timestamp")
     assert differences(told, context.tables.read(GOLD_OHLCV_REVISIONS)) == []
     published.run(context, address)
-    assert published.bars_held(address) == published.bars_of_gold(context)
+    assert published.bars_held(address) == published.bars_of_gold(context, marked(context))
     maintained(context)
     assert published.run(context, address).number is None
 
@@ -241,10 +247,8 @@ def guarded(leases: Sequence[Lease]) -> Callable[[Table], None]:
     return lambda table: guards[table.name]()
 
 
-def test_pipeline_and_maintenance_side_by_side(open_lake: OpenLake) -> None:
-    alone, beside = open_lake(), open_lake("maintenance.wait_seconds=120")
-    for batch in range(5):
-        bring(alone, batch)
+def test_pipeline_and_maintenance_side_by_side(busy: Context, open_lake: OpenLake) -> None:
+    alone, beside = busy, open_lake("maintenance.wait_seconds=120")
     ended, faults = threading.Event(), list[BaseException]()
     found: list[dict[str, Outcome]] = []
 
@@ -258,7 +262,7 @@ def test_pipeline_and_maintenance_side_by_side(open_lake: OpenLake) -> None:
     names = tuple(TABLES)
     thread = threading.Thread(target=keep)
     thread.start()
-    for batch in range(5):
+    for batch in range(BATCHES):
         with holding(beside.store, beside.clock, names, 120) as leases:
             tables = Tables(beside.spark, beside.store, guarded(leases))
             bring(replace(beside, tables=tables), batch)
@@ -266,10 +270,12 @@ def test_pipeline_and_maintenance_side_by_side(open_lake: OpenLake) -> None:
         time.sleep(3)
     ended.set()
     thread.join(300)
+    found.append(maintained(beside))
 
     assert faults == []
     assert sum(one[SILVER_AGG_TRADES.name].partitions for one in found) > 0
-    own = ("knowledge_timestamp", "end_download_timestamp", "revision", "run_id", "first_seen")
+    # a bar's values are the same in the same order; only our process's own times differ
+    own = ("knowledge_timestamp", "end_download_timestamp")
     for table in (SILVER_AGG_TRADES, GOLD_OHLCV, GOLD_OHLCV_REVISIONS):
         left, right = (one.tables.read(table).drop(*own) for one in (alone, beside))
         assert differences(left, right) == []
@@ -277,10 +283,9 @@ def test_pipeline_and_maintenance_side_by_side(open_lake: OpenLake) -> None:
         assert keys.where("count > 1").collect() == []
 
 
-def test_a_pipeline_that_goes_on_lends_its_tables(open_lake: OpenLake) -> None:
-    context = open_lake("continuous.interval_seconds=5", "maintenance.wait_seconds=60")
-    for batch in range(3):
-        bring(context, batch)
+def test_a_pipeline_that_goes_on_lends_its_tables(busy: Context, tmp_path: Path) -> None:
+    root = Path(aged(busy, 0, tmp_path).settings.lake.root)
+    context = context_of(busy.spark, root, "maintenance.wait_seconds=240")
     stopping = threading.Event()
     names = tuple(TABLES)
 
@@ -324,17 +329,17 @@ def test_replaced_files_go_after_their_retention_and_not_before(
 ) -> None:
     context = aged(busy, 0, tmp_path)
     assert maintained(context)[SILVER_AGG_TRADES.name].removed == 0
-    assert lying(context, SILVER_AGG_TRADES) == 5
+    assert lying(context, SILVER_AGG_TRADES) == BATCHES + 1
 
     young = aged(context, 13, tmp_path)
     assert maintained(young)[SILVER_AGG_TRADES.name].removed == 0
     old = aged(context, 15, tmp_path)
-    assert maintained(old, is_dry=True)[SILVER_AGG_TRADES.name].removed == 4
+    assert maintained(old, is_dry=True)[SILVER_AGG_TRADES.name].removed == BATCHES
     found = maintained(old)
 
-    assert found[SILVER_AGG_TRADES.name].removed == 4
+    assert found[SILVER_AGG_TRADES.name].removed == BATCHES
     assert lying(old, SILVER_AGG_TRADES) == 1
-    assert old.tables.read(SILVER_AGG_TRADES).count() == 4 * ROWS
+    assert old.tables.read(SILVER_AGG_TRADES).count() == BATCHES * ROWS
     assert old.tables.changed_between(GOLD_OHLCV_REVISIONS, 1, 1) is None
     assert young.tables.changed_between(GOLD_OHLCV_REVISIONS, 1, 1) is not None
 
@@ -349,7 +354,7 @@ def test_files_stay_while_gold_has_not_read_them(busy: Context, tmp_path: Path) 
 
     assert found.left.startswith("no file is removed: gold.agg_trades has not read version 1 of ")
     assert found.removed == 0
-    assert lying(old, SILVER_AGG_TRADES) == 5
+    assert lying(old, SILVER_AGG_TRADES) == BATCHES + 1
 
 
 def test_a_table_is_published_whole_where_its_changes_are_gone(
@@ -365,7 +370,8 @@ def test_a_table_is_published_whole_where_its_changes_are_gone(
 
     published.run(old, address_of(old.settings))
 
-    assert published.bars_held(address_of(old.settings)) == published.bars_of_gold(old)
+    held = published.bars_held(address_of(old.settings))
+    assert held == published.bars_of_gold(old, marked(old))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ PAUSED = ["BTCUSDT", 2, "11.0000000000"]
 
 def paused(server: S3Server, bucket: str, log_store: str) -> dict[str, Any]:
     require(front_door("fetch_jars jars-s3"))
+    if log_store == "conditional":
+        require(compiled())
     command = [sys.executable, str(SCRIPT), f"s3a://{bucket}/lake", log_store, server.endpoint]
     done = subprocess.run(
         command,
@@ -35,6 +37,16 @@ def paused(server: S3Server, bucket: str, log_store: str) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def compiled() -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "deploy" / "log-store.sh")],
+        env={**os.environ, "CANDLELAKE_REQUIREMENTS": "dev"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_commit_that_was_held_back_does_not_take_anothers_place(

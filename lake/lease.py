@@ -28,7 +28,7 @@ from typing import Any
 from lake.clock import Clock, to_iso
 from lake.errors import GivesWayError, LeaseError, StorageError
 from lake.objects import ObjectStore
-from lake.wishes import ASKED, WAITED_FOR, wish, wished
+from lake.wishes import ASKED, WAITED_FOR, wish, wished, withdraw
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Lease:
         Raises:
             LeaseError: another job holds it, or it was not given back in a quarter of an hour.
         """
-        began = self.clock.now()
+        began, has_waited = self.clock.now(), False
         while True:
             try:
                 self.acquire()
@@ -92,8 +92,11 @@ class Lease:
                     raise
                 log.info("waiting: %s", error.what)
                 wish(self.store, self.clock, self.table, WAITED_FOR)
+                has_waited = True
                 self.clock.sleep(LOOKS_EVERY)
             else:
+                if has_waited:
+                    withdraw(self.store, self.table, WAITED_FOR)
                 return
 
     def lend(self) -> None:

@@ -15,8 +15,8 @@ Wish = Literal["waited-for", "asked"]
 #: A writer waits for one that gives way; maintenance asks one that goes on for days.
 WAITED_FOR: Wish = "waited-for"
 ASKED: Wish = "asked"
-#: A wish that was not said again for so long is over (seconds).
-STANDS = 5.0
+#: A wish that was not said again for so long is over (seconds); clocks may differ by less.
+STANDS = 15.0
 LEASES = "leases/"
 
 
@@ -26,6 +26,12 @@ def wish(store: ObjectStore, clock: Clock, table: str, kind: Wish) -> None:
     # of two that say it at one moment one is enough
     with suppress(StorageError):
         status.publish(store, _key(table, kind), {"until": to_iso(until)})
+
+
+def withdraw(store: ObjectStore, table: str, kind: Wish) -> None:
+    """Say no longer that somebody wants the table; another who does says so again soon."""
+    with suppress(StorageError):
+        store.delete(_key(table, kind))
 
 
 def is_wished(store: ObjectStore, clock: Clock, table: str, kind: Wish) -> bool:

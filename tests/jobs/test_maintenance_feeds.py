@@ -54,7 +54,7 @@ def test_a_commit_that_moves_rows_is_waited_for(
 
 
 def test_a_batch_that_has_not_ended_has_read_nothing(store: FolderStore) -> None:
-    read_until(store, 2, batch=9)
+    read_until(store, 1, batch=9)
     read_until(store, 3, batch=10)
     store.create("checkpoints/gold.trades/1/offsets/11", b'v1\n{}\n{"reservoirVersion":4}')
 

@@ -56,6 +56,7 @@ def test_a_closed_day_with_two_small_files_is_written_anew_in_order() -> None:
         day(14, "BTCUSDT", LARGE, LARGE),
         day(14, "BTCUSDT", SMALL, LARGE),
         day(15),
+        day(15, "BTCUSDT", *(SMALL,) * 100),
     ],
 )
 def test_what_is_in_shape_or_goes_on_is_left_alone(part: Part) -> None:

@@ -14,7 +14,7 @@ from lake.clock import SystemClock
 from lake.errors import GivesWayError, LeaseError
 from lake.lease import Lease, held, lent
 from lake.objects import FolderStore
-from lake.wishes import ASKED, WAITED_FOR, is_wished, wish, wished
+from lake.wishes import ASKED, STANDS, WAITED_FOR, is_wished, wish, wished
 from tests.lake.test_leases import SetClock, until
 
 LIFE = 60
@@ -56,6 +56,7 @@ def test_a_writer_waits_for_maintenance_and_says_so(store: FolderStore) -> None:
     writer.join(30)
 
     assert order == ["maintained", "written"]
+    assert not is_wished(store, clock, TABLE, WAITED_FOR)
 
 
 def test_nobody_waits_for_a_writer(store: FolderStore, clock: SetClock) -> None:
@@ -151,9 +152,9 @@ def test_a_wish_is_over_unless_it_is_said_again(store: FolderStore, clock: SetCl
     wish(store, clock, "gold.ohlcv", WAITED_FOR)
     assert wished(store, clock, ASKED) == {TABLE}
 
-    clock.sleep(4)
+    clock.sleep(STANDS - 1)
     wish(store, clock, TABLE, ASKED)
-    clock.sleep(4)
+    clock.sleep(STANDS - 1)
     assert is_wished(store, clock, TABLE, ASKED)
     clock.sleep(2)
     assert not is_wished(store, clock, TABLE, ASKED)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jobs.context import Context
+from lake.beside import version
 from lake.errors import CandlelakeError
 from lake.frames import local_frame
 from lake.tables import OPS_RUNS
@@ -13,7 +14,7 @@ from lake.tables import OPS_RUNS
 
 @contextmanager
 def recorded(context: Context, job: str) -> Iterator[dict[str, int]]:
-    """Record a run with its counts, its exit code and, where it failed, its message."""
+    """Record a run: its counts, exit code and code's version, and where it failed its message."""
     started, counts = context.clock.now(), dict[str, int]()
     code, message = 1, None
     try:
@@ -32,6 +33,7 @@ def recorded(context: Context, job: str) -> Iterator[dict[str, int]]:
             code,
             counts,
             message,
+            version(),
         )
         frame = local_frame(context.spark, [row], OPS_RUNS.schema)
         context.tables.append(frame, OPS_RUNS)

@@ -321,6 +321,7 @@ RUNS = T.StructType(
         _required("exit_code", INT),
         _required("rows", T.MapType(STRING, BIGINT, valueContainsNull=False)),
         _optional("message", STRING),
+        _optional("code_version", STRING),
     ]
 )
 

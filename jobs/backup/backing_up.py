@@ -41,6 +41,9 @@ def back_up(lake: Lake, root: str) -> Copied:
     target = _other(lake, root)
     _require_place_for_copy(lake, target)
     claim(target, lake.settings.env)
+    if status.read(target, NOTE) is None:
+        # a copy that ends here is known for one by the next run
+        _note(lake, target, is_whole=False)
     copied = sum((copy(lake.store, target, one, only_fixed=True) for one in _all()), Copied())
     log.info("copied objects=%d bytes=%d; now the tables stand still", copied.objects, copied.bytes)
     with _still(lake):

@@ -24,7 +24,7 @@ from lake.wishes import ASKED, is_wished
 from tests.jobs.conftest import OpenLake, context_of
 from tests.jobs.test_maintain import bring, maintained
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 #: What differs between two runs over the same rows.
 OWN = {"knowledge_timestamp", "updated_at", "run_id", "checked_at", "evaluated_at", "run_time"}

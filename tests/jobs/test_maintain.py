@@ -41,7 +41,7 @@ from tests.jobs.conftest import OpenLake, context_of
 from tests.jobs.landed import MIDNIGHT, aggregate, land
 from tests.serve_database import published
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ALL_DAYS = Window(None, None)
 DAY = timedelta(days=1)

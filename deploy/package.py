@@ -1,8 +1,8 @@
 """Make the one artefact of a managed Spark: our packages as a zip, and what goes beside it.
 
     package.py FOLDER
-    package.py --functions UNPACKED ZIP    a folder as a zip, likewise
-    package.py --jars FOLDER               the jars of JARS, which the front door has fetched
+    package.py --zip UNPACKED ZIP          a folder as a zip, likewise: Lambda's functions, a jar
+    package.py --jars FOLDER               the jars of JARS, fetched, and the log store, compiled
 
 FOLDER/candlelake.zip    for --py-files: our packages and conf/; same files, same bytes
 FOLDER/run_job.py        what EMR Serverless and Glue start
@@ -30,6 +30,8 @@ JARS = {
     "spark-hadoop-cloud-4.0.jar": ("jars-emr", "spark-hadoop-cloud_2.13-4.0.2.jar"),
     "spark-hadoop-cloud-4.1.jar": ("jars-s3", "spark-hadoop-cloud_2.13-4.1.1.jar"),
 }
+#: What deploy/log-store.sh compiles, for lake.log_store = "conditional".
+LOG_STORE = "candlelake-log-store.jar"
 #: What every Spark brings itself.
 BROUGHT = ("pyspark", "py4j")
 #: A zip's own beginning of time: a file's moment is no part of it.
@@ -38,7 +40,7 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 
 def main(arguments: list[str]) -> int:
     """Fill the folder and print its version."""
-    if arguments[:1] == ["--functions"] and len(arguments) == 3:
+    if arguments[:1] == ["--zip"] and len(arguments) == 3:
         folder = Path(arguments[1])
         pack(Path(arguments[2]), folder, _within(folder))
         return 0
@@ -46,6 +48,8 @@ def main(arguments: list[str]) -> int:
         for name, (group, file) in JARS.items():
             fetched = HERE / ".jars" / group / f"org.apache.spark_{file}"
             shutil.copyfile(fetched, Path(arguments[1]) / name)
+        compiled = HERE / ".jars" / "log-store" / LOG_STORE
+        shutil.copyfile(compiled, Path(arguments[1]) / LOG_STORE)
         return 0
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)

@@ -2,7 +2,7 @@
 # The one artefact of a managed Spark, in build/package/: candlelake.zip for --py-files, run_job.py, requirements.txt, jars.txt, VERSION.
 #   deploy/package.sh                 these
 #   deploy/package.sh --functions     and functions.zip, the code of AWS Lambda
-#   deploy/package.sh --environment   and for EMR Serverless and Glue environment.tar.gz, a packed environment, and the jars they lack
+#   deploy/package.sh --environment   and for EMR Serverless and Glue environment.tar.gz, a packed environment, the jars they lack, and our log store (wants a JDK)
 #   deploy/package.sh --all           all of it
 # The environment is built on Amazon Linux 2023 and x86_64 with the Spark's Python: PYTHON=python3.13 for Glue 6.0.
 set -euo pipefail
@@ -13,7 +13,7 @@ functions() {
     local folder="$here/build/functions"
     rm -rf "$folder" "$target/functions.zip"
     "$here/deploy/aws_lambda/package.sh" "$folder"
-    PYTHONPATH="$here" "$python" "$here/deploy/package.py" --functions "$folder" "$target/functions.zip"
+    PYTHONPATH="$here" "$python" "$here/deploy/package.py" --zip "$folder" "$target/functions.zip"
 }
 
 environment() {
@@ -22,6 +22,7 @@ environment() {
     make_environment "${CANDLELAKE_REQUIREMENTS:-runtime}"
     fetch_jars jars-s3
     fetch_jars jars-emr
+    "$here/deploy/log-store.sh"
     PYTHONPATH="$here" "$venv/bin/python" "$here/deploy/package.py" --jars "$target"
     rm -rf "$folder" "$target/environment.tar.gz"
     # its link to Python leads to where Amazon Linux 2023 has it, and so EMR and Glue

@@ -3,7 +3,7 @@
 A writer stops itself at half the lease's life without a renewal; another takes over only after the
 whole life, or at once where the holder was a process of this machine that is gone. The window that
 remains: a writer that is frozen inside one commit for longer than half a life can still finish that
-commit afterwards. On AWS the DynamoDB log store closes it.
+commit afterwards. In S3 `lake.log_store = "conditional"` closes it: the store refuses that commit.
 
 Maintenance gives way: it holds a table for one short piece of work at a time, and a writer that
 finds it there says that it waits instead of giving up. A writer that goes on for days lends what it

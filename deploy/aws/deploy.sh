@@ -36,12 +36,18 @@ root() {
     stack "$name-$which" "$packaged/$which.yaml" "$@"
 }
 
+# what the templates name in the package's folder
+parts=(run_job.py candlelake.zip environment.tar.gz functions.zip spark-hadoop-cloud-4.0.jar spark-hadoop-cloud-4.1.jar candlelake-log-store.jar)
+
 upload() {
-    local package version
+    local package version part
     package="$here/build/package"
     [ -f "$package/VERSION" ] || fail "there is no package; make one with deploy/package.sh."
     version="$(cat "$package/VERSION")"
     case "$version" in *-changed) fail "files differ from the last commit: commit them and pack again, so that a version names one content." ;; esac
+    for part in "${parts[@]}"; do
+        [ -f "$package/$part" ] || fail "the package has no $part; make it whole with deploy/package.sh --all."
+    done
     aws s3 cp --recursive --no-progress "$package" "s3://$(bucket)/candlelake-$version" >&2
     echo "candlelake-$version"
 }

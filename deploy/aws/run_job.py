@@ -1,6 +1,7 @@
 """What EMR Serverless and Glue start: one job of the package, named by the first word.
 
     run_job.py pipeline --env aws ...                        as EMR gives arguments
+    run_job.py candlelake levels --env aws ...               a command that is no job of its own
     run_job.py --command "pipeline --env aws" [--at MOMENT]  as Glue does, among its own
 
 The jobs themselves come from candlelake.zip, which --py-files or --extra-py-files brings.
@@ -34,8 +35,9 @@ def main() -> None:
     """Run the job as spark-submit.sh would, with the exit code of its outcome."""
     name, *options = words_of(sys.argv[1:])
     sys.argv[:] = [name, *options]
+    module = "jobs" if name == "candlelake" else f"jobs.{name.replace('-', '_')}"
     try:
-        runpy.run_module(f"jobs.{name.replace('-', '_')}", run_name="__main__")
+        runpy.run_module(module, run_name="__main__")
     except SystemExit as stop:
         # not every service takes an exit with 0 for success
         if stop.code:

@@ -363,8 +363,13 @@ def test_emr_takes_the_application_and_the_run_and_athena_its_workgroup(account:
     # moto knows the releases of its own time alone
     application |= {"releaseLabel": "emr-6.6.0"}
     made = emr.create_application(clientToken="one", **application)
-    asked = camel(states["RefineOnEmr"]["Parameters"])
+    asked = camel(states["OnEmr"]["Parameters"])
+    submit = asked["jobDriver"]["sparkSubmit"]
+    # what the state machine puts in
+    assert (asked.pop("name.$"), submit.pop("entryPointArguments.$")) == ("$.work", "$.words")
+    submit["entryPointArguments"] = states["MaintainOnEmr"]["Result"]
     asked |= {
+        "name": "maintain",
         "applicationId": made["applicationId"],
         "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/emr",
     }

@@ -5,51 +5,38 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from itertools import pairwise
-from typing import Any
+import shutil
+from pathlib import Path
 
 import pytest
-import typer
 from typer.main import get_command
 
-from deploy.aws.run_job import words_of
-from deploy.package import JARS
 from extract.queues.scheduling import window_of
 from jobs.cli import app
 from jobs.ddl import cloudformation
 from jobs.extraction.live import life_of
-from jobs.pipeline import pipeline
-from jobs.reconcile import reconcile
 from lake.settings import load_settings
 from lake.tables import TABLES
-from tests.aws.templates import GIVEN, HERE, NAMES, Template, listed, printed, statements
+from tests.aws.own_parser import parsed
+from tests.aws.templates import (
+    DOCUMENT,
+    GIVEN,
+    HERE,
+    NAMES,
+    ROOT,
+    Template,
+    listed,
+    printed,
+    statements,
+)
 
-JOBS: dict[str, Any] = {"pipeline": pipeline, "reconcile": reconcile}
 KAFKA = {
     "KafkaServers": "b-1.example.com:9096,b-2.example.com:9096",
     "KafkaUser": "collector",
     "KafkaSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_x-AbCdEf",
 }
 #: Actions that know no resource: AWS's own list of them says so.
-WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken"}
-
-
-def parsed(command: Any, words: list[str]) -> dict[str, Any]:
-    """Let a command's own parser read words, groups followed down; nothing is run."""
-    context = command.make_context(command.name or "candlelake", list(words))
-    rest = [*getattr(context, "_protected_args", []), *context.args]
-    if hasattr(command, "resolve_command") and rest:
-        _, inner, left = command.resolve_command(context, rest)
-        return parsed(inner, left)
-    assert not rest, rest
-    return dict(context.params)
-
-
-def job(words: list[str]) -> dict[str, Any]:
-    name, *options = words
-    alone = typer.Typer(add_completion=False)
-    alone.command()(JOBS[name])
-    return parsed(get_command(alone), options)
+WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
 
 
 @pytest.mark.parametrize("exchange", ["binance", "deribit"])
@@ -97,25 +84,6 @@ def test_a_collector_is_followed_before_its_life_ends() -> None:
         assert service["DeploymentConfiguration"]["MaximumPercent"] == 200
 
 
-def glue_words(name: str, *more: str) -> list[str]:
-    arguments = Template("spark").of_type("Glue::Job")[name]["DefaultArguments"]
-    flat = [word for pair in arguments.items() for word in pair]
-    return words_of(["--JOB_NAME", "x", *flat, *more, "--TempDir", "s3://x/"])
-
-
-def test_glue_refines_and_checks_with_jobs_of_ours() -> None:
-    refine = job(glue_words("GlueRefine"))
-    check = job(glue_words("GlueCheck", "--at", "2026-11-29T12:30:00Z"))
-
-    assert refine["datasets"] == "index_prices"
-    assert check["check"] == "daily"
-    assert check["at"] == "2026-11-29T12:30:00Z"
-    for asked in (refine, check):
-        settings = load_settings(asked["env"], asked["sets"], environ={})
-        assert settings.lake.root == f"s3a://{GIVEN['LakeBucket']}/lake"
-        assert settings.lake.region == "us-east-1"
-
-
 @pytest.mark.parametrize("start", ["", "2026-11-01"])
 def test_the_timetable_of_histories_says_what_the_scheduler_reads(start: str) -> None:
     template = Template("histories", {"Start": start})
@@ -125,49 +93,6 @@ def test_the_timetable_of_histories_says_what_the_scheduler_reads(start: str) ->
 
     assert window.mode == "start"
     assert (window.start_ms is None) == (start == "")
-
-
-def definition() -> dict[str, Any]:
-    (machine,) = Template("spark").of_type("StepFunctions::StateMachine").values()
-    return dict(json.loads(machine["DefinitionString"]))
-
-
-def test_emr_refines_as_glue_does_with_the_same_package() -> None:
-    states = definition()["States"]
-    submit = states["RefineOnEmr"]["Parameters"]["JobDriver"]["SparkSubmit"]
-    glue = Template("spark").of_type("Glue::Job")["GlueRefine"]
-
-    options = shlex.split(submit["SparkSubmitParameters"])
-    given = dict(zip(options[::2], options[1::2], strict=True))
-
-    assert job(words_of(submit["EntryPointArguments"])) == job(glue_words("GlueRefine"))
-    assert set(options[::2]) == {"--py-files", "--archives", "--jars", "--conf"}
-    assert submit["EntryPoint"] == glue["Command"]["ScriptLocation"]
-    assert given["--py-files"] == glue["DefaultArguments"]["--extra-py-files"]
-    assert given["--archives"] == f"{glue['DefaultArguments']['--python-virtual-env']}#environment"
-    ours = [one for one in given["--jars"].split(",") if one.startswith("s3://")]
-    assert [*ours, glue["DefaultArguments"]["--extra-jars"]] == [
-        f"s3://{GIVEN['ArtifactBucket']}/candlelake-1/{name}" for name in JARS
-    ]
-    assert all("=" in value for name, value in pairwise(options) if name == "--conf")
-
-
-def test_the_state_machine_knows_every_word_that_the_timetables_say() -> None:
-    states = definition()["States"]
-    jobs = {one["Name"] for one in Template("spark").of_type("Glue::Job").values()}
-    choices = {one["StringEquals"]: one["Next"] for one in states["Work"]["Choices"]}
-
-    for engine in ("emr", "glue"):
-        template = Template("spark", {"RefineOn": engine})
-        for one in template.of_type("Scheduler::Schedule").values():
-            said = json.loads(one["Target"]["Input"])
-            assert said.keys() == {"work", "on", "at"}
-            assert said["at"] == "<aws.scheduler.scheduled-time>"
-            assert said["work"] == "check" or said["on"] in {*choices, "emr"}
-    assert choices == {"check": "Check", "glue": "RefineOnGlue"}
-    for name in ("RefineOnGlue", "Check"):
-        assert states[name]["Parameters"]["JobName"] in jobs
-    assert states["Check"]["Parameters"]["Arguments"] == {"--at.$": "$.at"}
 
 
 def test_each_table_of_the_registry_is_in_the_catalog() -> None:
@@ -204,6 +129,9 @@ def test_no_role_may_do_anything_anywhere(name: str, parameters: dict[str, str])
             stars = [one for one in listed(statement["Resource"]) if one == "*"]
             if stars:
                 assert set(listed(statement["Action"])) <= WITHOUT_RESOURCE, role
+                if "cloudwatch:PutMetricData" in listed(statement["Action"]):
+                    bound = {"StringEquals": {"cloudwatch:namespace": "Candlelake"}}
+                    assert statement["Condition"] == bound
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -285,3 +213,20 @@ def test_the_document_gives_each_root_what_it_wants_and_nothing_else() -> None:
         needed = {name for name, value in declared.items() if "Default" not in value}
         # deploy.sh gives these itself
         assert needed - {"ArtifactBucket"} <= given <= declared.keys(), words
+
+
+def test_settings_that_the_document_prints_are_read(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```toml\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    with (conf / "aws.toml").open("a", encoding="utf-8") as file:
+        file.write("\n".join(["", *blocks]))
+
+    settings = load_settings("aws", conf=conf, environ={})
+
+    assert len(blocks) == 2
+    assert settings.universe["binance"]["spot"] == ("BTCUSDT",)
+    assert settings.levels.agg_trades.fresh_seconds == 10800
+    assert settings.levels.run_seconds_per_million_rows == 0

@@ -13,8 +13,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from deploy.package import JARS, without
+from deploy.package import JARS, LOG_STORE, without
 from lake.beside import version
+from lake.session import CONDITIONAL_COMMITS
 from tests.aws.templates import ROOT
 
 ROOMS = {"conf", "expectations", "extract", "jobs", "lake", "serve", "transform"}
@@ -46,7 +47,7 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(target: Path) -> Path:
     """Copy what is packed elsewhere: other moments, other order, compiled files beside."""
     for room in (*ROOMS, "deploy", "requirements"):
-        shutil.copytree(ROOT / room, target / room, copy_function=shutil.copyfile)
+        shutil.copytree(ROOT / room, target / room, copy_function=shutil.copy)
     shutil.copyfile(ROOT / "pyproject.toml", target / "pyproject.toml")
     (target / "jobs" / "__pycache__").mkdir(exist_ok=True)
     (target / "jobs" / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"x")
@@ -107,21 +108,59 @@ def test_a_jar_that_is_packed_is_pinned_in_its_list(name: str) -> None:
     assert name.removesuffix(".jar").rpartition("-")[2] in file
 
 
+def with_jars(home: Path) -> Path:
+    """Let a checkout compile its log store, and pack the jars of a Spark of AWS."""
+    (home / ".venv").symlink_to(ROOT / ".venv")
+    for group, file in JARS.values():
+        (home / ".jars" / group).mkdir(parents=True)
+        (home / ".jars" / group / f"org.apache.spark_{file}").write_bytes(b"fetched")
+    (home / ".jars" / "jars").symlink_to(ROOT / ".jars" / "jars")
+    environment = {**os.environ, "PYTHONPATH": str(home), "CANDLELAKE_REQUIREMENTS": "dev"}
+    subprocess.run(
+        [str(home / "deploy" / "log-store.sh")], env=environment, check=True, timeout=120
+    )
+    target = home / "packed"
+    target.mkdir()
+    words = [sys.executable, str(home / "deploy" / "package.py"), "--jars", str(target)]
+    subprocess.run(words, env=environment, check=True, timeout=60)
+    assert {path.name for path in target.iterdir()} == {*JARS, LOG_STORE}
+    return target / LOG_STORE
+
+
+def test_the_log_store_is_the_same_bytes_wherever_it_is_compiled(tmp_path: Path) -> None:
+    one, two = (with_jars(copied(tmp_path / name)) for name in ("one", "two"))
+
+    assert sha256(one) == sha256(two)
+    with ZipFile(one) as file:
+        assert file.namelist() == ["candlelake/ConditionalLogStore.class"]
+        assert CONDITIONAL_COMMITS["spark.delta.logStore.s3a.impl"] == (
+            file.namelist()[0].removesuffix(".class").replace("/", ".")
+        )
+
+
 def pins(path: Path) -> list[str]:
     lines = path.read_text(encoding="utf-8").splitlines()
     return [line.split()[0] for line in lines if "==" in line and not line.startswith(" ")]
 
 
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ("reconcile --check daily", ["--at", "2026-11-29T12:30:00Z"]),
+        ("maintain --json", []),
+        ("candlelake levels", []),
+    ],
+)
 def test_a_service_starts_a_job_of_the_zip_and_hears_of_its_failure(
-    artefact: Path, tmp_path: Path
+    artefact: Path, tmp_path: Path, command: str, more: list[str]
 ) -> None:
     """As Glue starts it: with arguments of its own around ours; the job ends at its settings."""
-    words = f"reconcile --check daily --env local --set lake.root={tmp_path} --set serve.port=none"
+    words = f"{command} --env local --set lake.root={tmp_path} --set serve.port=none"
 
     done = subprocess.run(
         [
             *(sys.executable, str(artefact / "run_job.py"), "--JOB_NAME", "x"),
-            *("--command", words, "--at", "2026-11-29T12:30:00Z", "--TempDir", "s3://x/"),
+            *("--command", words, *more, "--TempDir", "s3://x/"),
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(artefact / "candlelake.zip")},

@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 
 from deploy.aws.run_job import words_of
+from lake.tables import (
+    GOLD_OHLCV,
+    OPS_CONTINUITY,
+    OPS_RUNS,
+    OPS_WATERMARKS,
+    SILVER_AGG_TRADES,
+)
 from tests.aws.templates import ROOT
 from tests.package.test_artefact import packed
-from tests.serve_files.small_lake import small_lake
+from tests.serve_files.small_lake import LOADED, small_lake, written
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -32,20 +39,10 @@ def test_a_job_runs_out_of_the_zip_and_nothing_of_the_checkout(tmp_path: Path) -
     small_lake(tmp_path / "lake")
     query = "select bar_start, close from gold.ohlcv where close is not null order by 1 limit 2"
 
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "spark-submit"),
-            *("--master", "local[1]", "--driver-memory", "1g"),
-            *("--py-files", str(artefact / "candlelake.zip"), "--jars", jars()),
-            str(script),
-            *("sql", query, "--format", "csv", "--set", f"lake.root={tmp_path / 'lake'}"),
-        ],
-        cwd=tmp_path,
-        env=without_checkout(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
+    done = submitted(
+        artefact,
+        tmp_path,
+        *("sql", query, "--format", "csv", "--set", f"lake.root={tmp_path / 'lake'}"),
     )
 
     assert done.returncode == 0, done.stderr[-4000:]
@@ -54,6 +51,48 @@ def test_a_job_runs_out_of_the_zip_and_nothing_of_the_checkout(tmp_path: Path) -
     assert whence.endswith("candlelake.zip/lake/__init__.py")
     assert header == "bar_start,close"
     assert first.startswith("2024-01-31T23:58:00.000000Z,")
+
+
+def test_a_promise_that_is_not_kept_fails_the_run(tmp_path: Path) -> None:
+    """What the state machine of AWS hears, and so the alarm: the exit code of spark-submit."""
+    artefact = packed(ROOT, tmp_path / "artefact")
+    lake = tmp_path / "lake"
+    small_lake(lake)
+    mark = {"exchange": "binance", "kind": "spot", "instrument": "BTCUSDT", "updated_at": LOADED}
+    mark |= {"table_name": GOLD_OHLCV.name, "complete_until": LOADED}
+    written(lake, OPS_WATERMARKS, [mark])
+    for table in (OPS_CONTINUITY, OPS_RUNS, SILVER_AGG_TRADES):
+        written(lake, table, [])
+    promises = ("candles.fresh_seconds=60", "candles.complete_share=0")
+
+    done = submitted(
+        artefact,
+        tmp_path,
+        *("candlelake", "levels", "--set", f"lake.root={lake}"),
+        *(word for one in promises for word in ("--set", f"levels.{one}")),
+    )
+
+    assert done.returncode == 1, done.stderr[-4000:]
+    assert "candles binance spot BTCUSDT: fresh: complete until 2026-01-01" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def submitted(artefact: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Submit a job of the artefact, with nothing of the checkout at hand."""
+    return subprocess.run(
+        [
+            str(Path(sys.executable).parent / "spark-submit"),
+            *("--master", "local[1]", "--driver-memory", "1g"),
+            *("--py-files", str(artefact / "candlelake.zip"), "--jars", jars()),
+            *(str(artefact / "run_job.py"), *words),
+        ],
+        cwd=folder,
+        env=without_checkout(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
 
 
 def without_checkout() -> dict[str, str]:

@@ -11,6 +11,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.clock import Clock, SystemClock
+from lake.configured import configured
 from lake.contracts import contract_of
 from lake.errors import StorageError
 from lake.file_sizes import FileSizes
@@ -25,6 +26,8 @@ APP_ID = "spark.databricks.delta.write.txnAppId"
 APP_VERSION = "spark.databricks.delta.write.txnVersion"
 #: A batch is deterministic, its bronze files never change: its MERGE needs no copy of it.
 SOURCE_COPY = "spark.databricks.delta.merge.materializeSource"
+#: Else each VACUUM is two versions, also where it finds nothing to remove.
+VACUUM_COMMITS = "spark.databricks.delta.vacuum.logging.enabled"
 #: Above so many instruments a MERGE names only the days.
 MOST_INSTRUMENTS = 200
 
@@ -341,16 +344,17 @@ class Tables:
         """
         self.guard(table)
         optimize = self._delta(table, self.spark).optimize().where(where)
-        with _conf(self.spark, sizes.conf()):
+        with configured(self.spark, sizes.conf()):
             if order:
                 optimize.executeZOrderBy(*order)
             else:
                 optimize.executeCompaction()
 
     def vacuum(self, table: Table) -> None:
-        """Remove the files that no version within the table's retention has."""
+        """Remove the files that no version within the table's retention has; it is no commit."""
         self.guard(table)
-        self._delta(table, self.spark).vacuum()
+        with configured(self.spark, {VACUUM_COMMITS: "false"}):
+            self._delta(table, self.spark).vacuum()
 
     def _delta(self, table: Table, spark: SparkSession) -> DeltaTable:
         return DeltaTable.forPath(spark, self.location(table))
@@ -368,19 +372,8 @@ def _transaction(spark: SparkSession, transaction: Transaction) -> Iterator[None
         APP_VERSION: str(transaction.version),
         SOURCE_COPY: "none",
     }
-    with _conf(spark, conf):
+    with configured(spark, conf):
         yield
-
-
-@contextmanager
-def _conf(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
-    for key, value in values.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key in values:
-            spark.conf.unset(key)
 
 
 def _same_key(table: Table) -> str:

@@ -93,6 +93,7 @@ def forget(address: Address, first: int) -> None:
 
 @pytest.mark.spark
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_stretches_before_what_is_new_are_left_as_they_are(
     open_lake: OpenLake, address: Address
 ) -> None:

@@ -20,7 +20,7 @@ from serve.publishing.publisher import LOCK, publishing
 from tests.serve_database import published
 from tests.serve_database.databases import ROOT, connected, new_database, settings_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 #: A publisher waits behind this lock: it has put what comes before the table.
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass"

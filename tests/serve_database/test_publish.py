@@ -21,7 +21,7 @@ from tests.jobs.landed import MIDNIGHT, aggregate, land
 from tests.serve_database import published
 from tests.serve_database.databases import new_database
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 HOUR = 3_600_000
 MINUTE = 60_000

@@ -22,7 +22,7 @@ from tests.jobs.conftest import OpenLake
 from tests.jobs.landed import MIDNIGHT, aggregate, land
 from tests.serve_database import published
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 DAY = 86_400_000
 MINUTE = 60_000

@@ -35,7 +35,7 @@ def test_the_pipeline_certifies_an_hour_out_of_the_zip_alone(tmp_path: Path) -> 
                 str(artefact / "run_job.py"),
                 *("pipeline", "--env", "local", *BTCUSDT, *WINDOW),
                 *pointed_at(exchange),
-                *("--set", f"lake.root={lake}"),
+                *("--set", f"lake.root={lake}", "--set", "extract.bar_interval=1h"),
             ],
             cwd=tmp_path,
             env=without_checkout(),

@@ -93,16 +93,21 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def test_the_second_region_is_set_up_by_the_script_and_the_command_line(
-    tools: Path, endpoint: str, tmp_path: Path
-) -> None:
-    environment = {
+def account_at(endpoint: str, tools: Path) -> dict[str, str]:
+    """Return the environment in which AWS's tools speak to a local AWS."""
+    return {
         **os.environ,
         **NOBODYS,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": endpoint,
         "PATH": f"{tools}:{os.environ['PATH']}",
     }
+
+
+def test_the_second_region_is_set_up_by_the_script_and_the_command_line(
+    tools: Path, endpoint: str, tmp_path: Path
+) -> None:
+    environment = account_at(endpoint, tools)
     image = "000000000000.dkr.ecr.us-east-1.amazonaws.com/candlelake:1"
 
     def told(*words: str) -> str:
@@ -128,14 +133,7 @@ def test_a_whole_package_is_uploaded_and_no_other(
     tools: Path, endpoint: str, tmp_path: Path
 ) -> None:
     """What the templates name in the package's folder is what the script wants there."""
-    environment = {
-        **os.environ,
-        **NOBODYS,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": endpoint,
-        "CANDLELAKE_STACK": "packed",
-        "PATH": f"{tools}:{os.environ['PATH']}",
-    }
+    environment = {**account_at(endpoint, tools), "CANDLELAKE_STACK": "packed"}
     named = set(re.findall(r"/candlelake-1/([\w.-]+)", json.dumps(Template("spark").resources)))
     main = Template("main").of_type("CloudFormation::Stack")["Histories"]["Parameters"]
     named.add(main["CodeKey"].removeprefix("candlelake-1/"))

@@ -77,12 +77,14 @@ def test_a_promise_that_is_not_kept_fails_the_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def submitted(artefact: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def submitted(
+    artefact: Path, folder: Path, *words: str, master: str = "local[1]"
+) -> subprocess.CompletedProcess[str]:
     """Submit a job of the artefact, with nothing of the checkout at hand."""
     return subprocess.run(
         [
             str(Path(sys.executable).parent / "spark-submit"),
-            *("--master", "local[1]", "--driver-memory", "1g"),
+            *("--master", master, "--driver-memory", "1g", "--executor-memory", "1g"),
             *("--py-files", str(artefact / "candlelake.zip"), "--jars", jars()),
             *(str(artefact / "run_job.py"), *words),
         ],
@@ -91,7 +93,7 @@ def submitted(artefact: Path, folder: Path, *words: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
+        timeout=800,
     )
 
 

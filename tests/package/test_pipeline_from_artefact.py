@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from lake.beside import version
 from tests.aws.templates import ROOT
 from tests.front_door.commands import pointed_at
 from tests.package.test_artefact import packed
-from tests.package.test_job_from_artefact import jars, without_checkout
+from tests.package.test_job_from_artefact import submitted
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -27,22 +25,13 @@ CLUSTER = "local-cluster[1,1,1200]"
 def test_the_pipeline_certifies_an_hour_out_of_the_zip_alone(tmp_path: Path) -> None:
     artefact, lake = packed(ROOT, tmp_path / "artefact"), tmp_path / "lake"
     with ReplayExchange() as exchange:
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).parent / "spark-submit"),
-                *("--master", CLUSTER, "--driver-memory", "1g", "--executor-memory", "1g"),
-                *("--py-files", str(artefact / "candlelake.zip"), "--jars", jars()),
-                str(artefact / "run_job.py"),
-                *("pipeline", "--env", "local", *BTCUSDT, *WINDOW),
-                *pointed_at(exchange),
-                *("--set", f"lake.root={lake}", "--set", "extract.bar_interval=1h"),
-            ],
-            cwd=tmp_path,
-            env=without_checkout(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=800,
+        done = submitted(
+            artefact,
+            tmp_path,
+            *("pipeline", "--env", "local", *BTCUSDT, *WINDOW),
+            *pointed_at(exchange),
+            *("--set", f"lake.root={lake}", "--set", "extract.bar_interval=1h"),
+            master=CLUSTER,
         )
 
     assert done.returncode == 0, done.stderr[-4000:]

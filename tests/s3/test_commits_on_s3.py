@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.s3.real_server import ROOT, S3Server, require
-from tests.s3.test_delta_on_s3 import front_door
+from tests.s3.test_delta_on_s3 import front_door, in_spark
 
 pytestmark = [pytest.mark.s3, pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -25,15 +24,7 @@ def paused(server: S3Server, bucket: str, log_store: str) -> dict[str, Any]:
     require(front_door("fetch_jars jars-s3"))
     if log_store == "conditional":
         require(compiled())
-    command = [sys.executable, str(SCRIPT), f"s3a://{bucket}/lake", log_store, server.endpoint]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TZ": "UTC"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
+    done = in_spark(SCRIPT, f"s3a://{bucket}/lake", log_store, server.endpoint)
     assert done.returncode == 0, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -35,19 +35,23 @@ def seen(shared_server: S3Server) -> Seen:
         for name, value in shared_server.environment.items():
             patch.setenv(name, value)
         open_client().create_bucket(Bucket=BUCKET)
-        command = [sys.executable, str(SCRIPT), f"s3a://{BUCKET}/lake", ACCESS_KEY]
-        done = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TZ": "UTC"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=840,
-        )
+        done = in_spark(SCRIPT, f"s3a://{BUCKET}/lake", ACCESS_KEY)
     assert done.returncode == 0, done.stderr[-4000:]
     assert SECRET not in done.stdout + done.stderr
     found: Seen = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def in_spark(script: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of this folder, with a session of its own, in this environment."""
+    return subprocess.run(
+        [sys.executable, str(script), *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TZ": "UTC"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=840,
+    )
 
 
 def front_door(words: str) -> subprocess.CompletedProcess[str]:

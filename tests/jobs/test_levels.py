@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,37 +86,6 @@ def test_the_metrics_are_what_the_alerts_ask_for(tmp_path: Path) -> None:
     assert 'instrument="A\\"B\\\\C"} 1704110340.0' in text
     assert "candlelake_level_costs_missed 0" in text
     assert list(tmp_path.iterdir()) == [path]
-
-
-def promtool() -> str:
-    held = ROOT / ".tools" / "prometheus" / "usr" / "bin" / "promtool"
-    program = str(held) if held.exists() else shutil.which("promtool")
-    if program is None:
-        reason = "promtool is not here: deploy/prometheus/server.sh install fetches it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return program
-
-
-def test_the_alerts_and_the_metrics_pass_promtool(tmp_path: Path) -> None:
-    program, path = promtool(), tmp_path / "levels.prom"
-    put_metrics(path, found(), promised(), [])
-    checks = (["check", "rules", "level-alerts.yml"], ["test", "rules", "level-alerts.test.yml"])
-    for words in checks:
-        done = subprocess.run(
-            [program, *words], cwd=RULES, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    done = subprocess.run(
-        [program, "check", "metrics"],
-        input=path.read_text(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.spark

@@ -17,7 +17,7 @@ import yaml
 from serve.database.address import Address
 from serve.database.intervals import MINUTES
 from tests.serve_database.databases import connected
-from tests.serve_grafana.conftest import PROMETHEUS, ROOT, Watched
+from tests.serve_grafana.conftest import ROOT, Watched
 from tests.serve_grafana.published_rows import BEFORE, HOUR
 
 GRAFANA = ROOT / "deploy" / "grafana"
@@ -195,18 +195,3 @@ def test_the_datasources_are_provisioned_under_the_names_of_the_dashboard() -> N
 
     assert {one["uid"] for one in sources} == used == {POSTGRES_UID, PROMETHEUS_UID}
     assert all("password" not in one for one in sources)
-
-
-def test_the_rules_pass_promtool(prometheus_installed: None) -> None:
-    promtool = ROOT / ".tools" / "prometheus" / "usr" / "bin" / "promtool"
-    program = str(promtool) if promtool.exists() else "promtool"
-    for words in (
-        # the file of the key is its user's
-        ["check", "config", "--syntax-only", "prometheus.yml"],
-        ["check", "rules", "alerts.yml", "serving-alerts.yml"],
-        ["test", "rules", "serving-alerts.test.yml"],
-    ):
-        done = subprocess.run(
-            [program, *words], cwd=PROMETHEUS, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr

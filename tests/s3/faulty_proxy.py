@@ -25,6 +25,7 @@ class FaultyProxy:
     Attributes:
         endpoint: the proxy's own address.
         conflicts: so many puts get a 409 and don't reach the server.
+        conflicting: how the path of such a put ends; any does where this is empty.
         lost_answers: so many puts reach the server, but its answer is lost.
         puts: how many puts came.
         unanswered: of the next put whose path ends so the answer is lost.
@@ -34,6 +35,7 @@ class FaultyProxy:
     backend: str
     endpoint: str = ""
     conflicts: int = 0
+    conflicting: str = ""
     lost_answers: int = 0
     puts: int = 0
     unanswered: str = ""
@@ -61,11 +63,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         self.proxy.puts += 1
-        if self.proxy.ordered("conflicts"):
+        path = urlsplit(self.path).path
+        if path.endswith(self.proxy.conflicting) and self.proxy.ordered("conflicts"):
             self.rfile.read(int(self.headers["Content-Length"]))
             self._answer(409, {"Content-Type": "application/xml"}, CONFLICT)
             return
-        if self.proxy.held_back and urlsplit(self.path).path.endswith(self.proxy.held_back):
+        if self.proxy.held_back and path.endswith(self.proxy.held_back):
             self.proxy.is_held.set()
             assert self.proxy.go_on.wait(120)
         self._pass_on(lose=self.proxy.ordered("lost_answers") or self._goes_unanswered())

@@ -45,6 +45,7 @@ def main(root: str, log_store: str, backend: str) -> None:
         paused.join(180)
         seen = outcome(tables, direct, taken, said)
         seen["unanswered"] = unanswered(tables, proxy)
+        seen["in conflict"] = [in_conflict(tables, proxy, times) for times in (4, 5)]
         sys.stdout.write(json.dumps(seen) + "\n")
         tables.spark.stop()
 
@@ -61,6 +62,21 @@ def unanswered(tables: Tables, proxy: FaultyProxy) -> dict[str, Any]:
         except (PySparkException, Py4JError) as error:
             said.append(str(error)[:500])
     return {"said": said, "rows": sum(one[1] == 7 for one in held(tables))}
+
+
+def in_conflict(tables: Tables, proxy: FaultyProxy, times: int) -> dict[str, Any]:
+    """Commit while S3 answers so often that another request to that name is under way."""
+    before = tables.version(PRINTS)
+    proxy.conflicting = f"{PRINTS.path}/_delta_log/{before + 1:020}.json"
+    proxy.conflicts = times
+    said = ""
+    try:
+        tables.append(prints(tables.spark, ("BTCUSDT", 20 + times, "20")), PRINTS)
+    except (PySparkException, Py4JError) as error:
+        said = str(error)[:500]
+    left, proxy.conflicts = proxy.conflicts, 0
+    rows = sum(one[1] == 20 + times for one in held(tables))
+    return {"said": said, "left": left, "rows": rows, "versions": tables.version(PRINTS) - before}
 
 
 def append(tables: Tables, said: list[str]) -> None:

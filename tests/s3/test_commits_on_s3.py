@@ -52,6 +52,11 @@ def test_a_commit_that_was_held_back_does_not_take_anothers_place(
     # a commit that was made and not confirmed may look refused: the next run finds it there
     assert seen["unanswered"]["said"][1] == ""
     assert seen["unanswered"]["rows"] == 1
+    # S3 asks for another try where a request to the same name is under way; not for ever
+    borne, given_up = seen["in conflict"]
+    assert borne == {"said": "", "left": 0, "rows": 1, "versions": 1}
+    assert "409" in given_up.pop("said")
+    assert given_up == {"left": 0, "rows": 0, "versions": 0}
 
 
 def test_without_the_condition_the_others_commit_is_lost(server: S3Server, bucket: str) -> None:

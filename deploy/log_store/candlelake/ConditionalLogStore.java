@@ -2,6 +2,7 @@ package candlelake;
 
 import io.delta.storage.HadoopFileSystemLogStore;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.Iterator;
@@ -21,6 +22,10 @@ import org.apache.hadoop.fs.Path;
 public final class ConditionalLogStore extends HadoopFileSystemLogStore {
     private static final String CONDITION = "fs.option.create.conditional.overwrite";
     private static final String REFUSED = "Status Code: 412";
+    /** Another request to the same name was under way; nothing is written, and S3 asks for another try. */
+    private static final String IN_CONFLICT = "Status Code: 409";
+    private static final int TRIES = 5;
+    private static final long PAUSE_MILLIS = 200;
 
     /** Called by Delta, by name. */
     public ConditionalLogStore(Configuration hadoopConf) {
@@ -41,17 +46,8 @@ public final class ConditionalLogStore extends HadoopFileSystemLogStore {
         if (fs.exists(path)) {
             throw new FileAlreadyExistsException(path.toString());
         }
-        try {
-            final FSDataOutputStreamBuilder<?, ?> builder = fs.createFile(path);
-            builder.recursive();
-            builder.overwrite(false);
-            builder.must(CONDITION, true);
-            put(builder.build(), content);
-        } catch (IOException error) {
-            if (isRefused(error)) {
-                throw new FileAlreadyExistsException(path.toString());
-            }
-            throw error;
+        for (int tries = 1; !isCreated(fs, path, content, tries); tries++) {
+            pause(tries);
         }
     }
 
@@ -66,15 +62,44 @@ public final class ConditionalLogStore extends HadoopFileSystemLogStore {
         return lines.toString().getBytes(StandardCharsets.UTF_8);
     }
 
+    /** Returns whether the version stands; where it may be tried again it does not, and no error is raised. */
+    private static boolean isCreated(FileSystem fs, Path path, byte[] content, int tries) throws IOException {
+        try {
+            final FSDataOutputStreamBuilder<?, ?> builder = fs.createFile(path);
+            builder.recursive();
+            builder.overwrite(false);
+            builder.must(CONDITION, true);
+            put(builder.build(), content);
+            return true;
+        } catch (IOException error) {
+            if (says(error, REFUSED)) {
+                throw new FileAlreadyExistsException(path.toString());
+            }
+            if (tries < TRIES && says(error, IN_CONFLICT)) {
+                return false;
+            }
+            throw error;
+        }
+    }
+
+    private static void pause(int tries) throws IOException {
+        try {
+            Thread.sleep(tries * PAUSE_MILLIS);
+        } catch (InterruptedException error) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("a commit was ended while it waited to be tried again");
+        }
+    }
+
     private static void put(FSDataOutputStream stream, byte[] content) throws IOException {
         try (stream) {
             stream.write(content);
         }
     }
 
-    private static boolean isRefused(Throwable error) {
+    private static boolean says(Throwable error, String answer) {
         for (Throwable one = error; one != null; one = one.getCause()) {
-            if (one.getMessage() != null && one.getMessage().contains(REFUSED)) {
+            if (one.getMessage() != null && one.getMessage().contains(answer)) {
                 return true;
             }
         }

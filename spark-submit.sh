@@ -2,6 +2,7 @@
 # ./spark-submit.sh JOB [options]: makes the environment if it is missing, then runs jobs/JOB.py with spark-submit. A
 # hyphen of a job's name is an underscore of its file's.
 # SPARK_MASTER, or --master before or after JOB, moves it to a cluster; without it, local[*].
+# SPARK_OPTIONS are more options of spark-submit, parted by spaces, such as "--executor-memory 4g --executor-cores 2".
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/deploy/front-door.sh"
 
@@ -58,6 +59,7 @@ else
     "$venv/bin/python" "$here/deploy/package.py" "$package" >/dev/null
     shipped=(--py-files "$package/candlelake.zip")
 fi
+read -ra options <<< "${SPARK_OPTIONS:-}"
 # a pipe, so that the JVM and Python can both append to it, whatever it leads to
 exec 2> >(trap '' INT; exec cat >&2)
 exec "$venv/bin/spark-submit" \
@@ -65,5 +67,5 @@ exec "$venv/bin/spark-submit" \
     --properties-file "$here/conf/spark-defaults.conf" \
     --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
     --jars "${jars%,}" \
-    ${class_path[@]+"${class_path[@]}"} ${shipped[@]+"${shipped[@]}"} \
+    ${class_path[@]+"${class_path[@]}"} ${shipped[@]+"${shipped[@]}"} ${options[@]+"${options[@]}"} \
     "$here/jobs/${job//-/_}.py" "${arguments[@]:1}"

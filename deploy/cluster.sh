@@ -10,7 +10,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/services/service.sh"
 services="$here/deploy/services"
 
 # one core and 1.5 GiB of heap an executor: two of them, a driver, a broker and a reference run fit into 16 GiB
-spark_memory=(--driver-memory 2g --executor-memory 1536m --executor-cores 1 --total-executor-cores 2)
+spark_options=(--driver-memory 2g --executor-memory 1536m --executor-cores 1 --total-executor-cores 2
+    --conf spark.sql.shuffle.partitions=2 --conf spark.executor.extraJavaOptions=-Duser.timezone=UTC)
 live_from=2025-03-25T23:01:00Z # six minutes before the first recorded single trade: 18 s at this speed
 live_speed=20
 live_lifetime=31s
@@ -155,19 +156,10 @@ start_spark_worker() {
 }
 
 # submit JOB [options]: one of jobs/ on the cluster. The driver runs here, from the checkout; an executor has of our code
-# what comes as a file with the application, first on its Python's path. Errors go by a pipe, so that the JVM and Python
-# can both append to it, whatever it leads to.
+# what spark-submit.sh ships.
 submit() {
-    local job="$1"
-    shift
-    PYSPARK_PYTHON="$folder/python/bin/python" PYSPARK_DRIVER_PYTHON="$venv/bin/python" SPARK_LOCAL_IP=127.0.0.1 "$venv/bin/spark-submit" \
-        --master "$(cat "$folder/spark-master/endpoint")" "${spark_memory[@]}" \
-        --properties-file "$here/conf/spark-defaults.conf" \
-        --driver-java-options "-Dlog4j2.configurationFile=$here/conf/log4j2.properties -Duser.timezone=UTC" \
-        --conf spark.sql.shuffle.partitions=2 --conf "spark.executor.extraJavaOptions=-Duser.timezone=UTC" \
-        --conf "spark.executorEnv.PYTHONPATH=candlelake.zip" --files "$folder/package/candlelake.zip" \
-        --jars "$(printf '%s,' "$here"/.jars/{jars,jars-s3,jars-kafka}/*.jar | sed 's/,$//')" \
-        "$here/jobs/${job//-/_}.py" "$@" 2> >(trap '' INT; exec cat >&2)
+    SPARK_MASTER="$(cat "$folder/spark-master/endpoint")" SPARK_OPTIONS="${spark_options[*]}" \
+        PYSPARK_PYTHON="$folder/python/bin/python" SPARK_LOCAL_IP=127.0.0.1 "$here/spark-submit.sh" "$@"
 }
 
 candlelake() { "$venv/bin/python" -m jobs "$@"; }

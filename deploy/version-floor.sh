@@ -38,6 +38,8 @@ make_copy() {
         [ "$entry" = "$here/data" ] || cp -al "$entry" "$folder/"
     done
     ln -s "$venv" "$folder/.venv"
+    # the recordings that a few tests read, where somebody has them beside the checkout
+    [ ! -d "$here/../shared" ] || ln -sfn "$(cd "$here/../shared" && pwd)" "$(dirname "$folder")/shared"
 }
 
 main "$@"

@@ -250,6 +250,20 @@ def test_the_master_moves_the_job_to_a_cluster(
     assert package.is_relative_to(machine.checkout / ".cache")
 
 
+def test_more_options_of_spark_submit_come_before_the_job(machine: Machine) -> None:
+    machine.is_set_up()
+    machine.has("java", JAVA_17)
+    machine.variables |= {"SPARK_OPTIONS": " --executor-memory 4g  --conf spark.x=* "}
+
+    words = machine.run("./spark-submit.sh", "sql", "select 1").stdout.split()
+
+    ours = words.index("--executor-memory")
+    assert words[ours : ours + 4] == ["--executor-memory", "4g", "--conf", "spark.x=*"]
+    # what is named behind the file of settings stands above it
+    assert words.index("--properties-file") < ours
+    assert words[ours + 4].endswith("/jobs/sql.py")
+
+
 @pytest.mark.parametrize(
     ("options", "variables", "asked"),
     [

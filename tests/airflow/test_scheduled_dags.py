@@ -1,4 +1,4 @@
-"""DAGs that a schedule starts, run by Airflow: the daily load, the check of each ten minutes."""
+"""DAGs that a schedule starts, run by Airflow: daily load, check of ten minutes, maintenance."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from lake.tables import SILVER_TRADES
 from tests.airflow.airflow_here import Airflow
 from tests.airflow.test_dag_runs import on, ran
 from tests.front_door.commands import candlelake, pointed_at
 from tests.live.conftest import HURRIED
 from tests.live.running_exchange import RECORDED, live
+from tests.serve_files.small_lake import START, small_lake, trade, written
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -55,3 +57,21 @@ def test_what_the_collectors_streamed_is_reconciled_each_ten_minutes(
     (trades,) = [row for row in table if row["dataset"] == "trades"]
     assert trades["left_rows"] > 0
     assert (trades["matched"], trades["unexplained"]) == (trades["left_rows"], 0)
+
+
+def test_the_small_files_of_the_week_before_become_one(home: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    small_lake(lake)
+    written(lake, SILVER_TRADES, [trade(6, 7, "42283.5")])
+    day = [("year", "=", str(START.year)), ("month", "=", "1"), ("day", "=", str(START.day))]
+    table = DeltaTable(lake / SILVER_TRADES.path)
+    assert len(table.file_uris(day)) == 2
+    before = sorted(row["trade_seq"] for row in table.to_pyarrow_table().to_pylist())
+
+    done = on(home, lake).test_run("candlelake_maintenance", "2024-02-03T02:10:00+00:00")
+
+    ran(done, "maintain")
+    table = DeltaTable(lake / SILVER_TRADES.path)
+    assert len(table.file_uris(day)) == 1
+    assert sorted(row["trade_seq"] for row in table.to_pyarrow_table().to_pylist()) == before
+    assert "OPTIMIZE" in {one["operation"] for one in table.history()}

@@ -6,7 +6,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -15,20 +14,11 @@ from lake.errors import GivesWayError, LeaseError
 from lake.lease import Lease, held, lent
 from lake.objects import FolderStore
 from lake.wishes import ASKED, STANDS, WAITED_FOR, is_wished, wish, wished
-from tests.lake.test_leases import SetClock, until
+from tests.lake.set_clock import SetClock
+from tests.lake.test_leases import until
 
 LIFE = 60
 TABLE = "silver.trades"
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path)
 
 
 def record(store: FolderStore) -> dict[str, object]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,22 +18,10 @@ from lake.clock import SystemClock
 from lake.errors import LeaseError, StorageError
 from lake.lease import Lease, held
 from lake.objects import FolderStore
+from tests.lake.set_clock import SetClock
 
 ROOT = Path(__file__).parents[2]
 LIFE = 60
-
-
-class SetClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2024, 1, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
 
 
 class FailingStore(FolderStore):
@@ -53,16 +41,6 @@ class FailingStore(FolderStore):
         if self.fault == "answer lost":
             raise StorageError("the answer was lost")
         return replaced
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path)
 
 
 def elsewhere(store: FolderStore, lease: Lease) -> None:
@@ -287,6 +265,7 @@ from pathlib import Path
 from lake.clock import SystemClock
 from lake.lease import held
 from lake.objects import FolderStore
+from tests.lake.set_clock import SetClock
 with held(FolderStore(Path(sys.argv[1])), SystemClock(), ("t",), int(sys.argv[2])) as (lease,):
     print("held", flush=True)
     for line in sys.stdin:

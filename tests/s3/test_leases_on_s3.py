@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from lake.clock import SystemClock
 from lake.errors import LeaseError
 from lake.lease import Lease, held
 from lake.objects import ObjectStore, open_store
+from tests.lake.set_clock import SetClock
 from tests.s3.faulty_proxy import faulty_proxy
 from tests.s3.real_server import S3Server
 
@@ -40,19 +40,6 @@ with held(open_store(sys.argv[1]), SystemClock(), ("silver.trades",), int(sys.ar
     except LeaseError as error:
         print(error, flush=True)
 """
-
-
-class SetClock:
-    """A clock that stands until the test moves it."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 3, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
 
 
 def lease(store: ObjectStore, clock: SetClock) -> Lease:

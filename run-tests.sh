@@ -32,7 +32,7 @@ else
     longest+=(tests/jobs/test_reconciliation_kept.py tests/jobs/test_reconciled_blocks.py tests/front_door/test_reconcile_and_repair.py tests/jobs/test_streamed_charts.py)
     longest+=(tests/front_door/test_up.py tests/serve_grafana tests/serve_database/test_publish.py tests/serve_database/test_publish_more.py)
     longest+=(tests/serve_database/test_faults_of_databases.py tests/serve_files/test_readers.py tests/serve_files/test_ddl.py tests/serve_files/test_export_from_s3.py)
-    longest+=(tests/airflow tests/aws tests/cluster tests/containers tests/package/test_job_from_artefact.py tests/package/test_pipeline_from_artefact.py tests/package/test_works_of_aws.py tests/front_door/test_planted_secrets.py)
+    longest+=(tests/airflow tests/aws tests/cluster tests/containers tests/package/test_job_from_artefact.py tests/package/test_packed_environment.py tests/package/test_pipeline_from_artefact.py tests/package/test_works_of_aws.py tests/front_door/test_planted_secrets.py)
     longest+=(tests/jobs/test_backup.py tests/jobs/test_maintain.py tests/jobs/test_maintenance_feeds.py tests/lake/test_giving_way.py)
     longest+=(tests/serve_database/test_killed_publish_command.py tests/serve_files/test_serve_sql.py tests/serve_files/test_serve_sql_process.py tests/serve_files/test_filled_files.py)
     longest+=(tests/serve_api/test_api_document.py tests/serve_api/test_attacks.py tests/serve_api/test_server_process.py tests/serve_api/test_serve_command.py)

@@ -63,15 +63,15 @@ def test_the_small_files_of_the_week_before_become_one(home: Path, tmp_path: Pat
     lake = tmp_path / "lake"
     small_lake(lake)
     written(lake, SILVER_TRADES, [trade(6, 7, "42283.5")])
-    day = [("year", "=", str(START.year)), ("month", "=", "1"), ("day", "=", str(START.day))]
+    day = f"year = {START.year} AND month = {START.month} AND day = {START.day}"
     table = DeltaTable(lake / SILVER_TRADES.path)
-    assert len(table.file_uris(day)) == 2
+    assert len(table.file_uris(file_pruning_predicate=day)) == 2
     before = sorted(row["trade_seq"] for row in table.to_pyarrow_table().to_pylist())
 
     done = on(home, lake).test_run("candlelake_maintenance", "2024-02-03T02:10:00+00:00")
 
     ran(done, "maintain")
     table = DeltaTable(lake / SILVER_TRADES.path)
-    assert len(table.file_uris(day)) == 1
+    assert len(table.file_uris(file_pruning_predicate=day)) == 1
     assert sorted(row["trade_seq"] for row in table.to_pyarrow_table().to_pylist()) == before
     assert "OPTIMIZE" in {one["operation"] for one in table.history()}

@@ -76,7 +76,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with server("moto.sh", tmp_path_factory.mktemp("moto")) as endpoint:
         session = boto3.Session("x", "x", region_name=REGION)
         made = Account(endpoint, session, {})
-        set_up(made, "artifacts", {"Name": "candlelake"})
+        set_up(made, "artifacts", "artifacts", {"Name": "candlelake"})
         empty = io.BytesIO()
         with zipfile.ZipFile(empty, "w") as file:
             file.writestr("handlers.py", "")
@@ -87,23 +87,23 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         yield made
 
 
-def set_up(account: Account, name: str, parameters: dict[str, Any]) -> None:
+def set_up(account: Account, stack: str, name: str, parameters: dict[str, Any]) -> None:
     formation = account.client("cloudformation")
     body = path_of(name).read_text(encoding="utf-8")
     if name == "catalog":
         body = json.dumps(json.loads(body), separators=(",", ":"))
     formation.create_stack(
-        StackName=name,
+        StackName=stack,
         TemplateBody=body,
         Parameters=[
             {"ParameterKey": key, "ParameterValue": str(value)} for key, value in parameters.items()
         ],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
     )
-    (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
-    assert stack["StackStatus"] == "CREATE_COMPLETE"
-    for one in stack.get("Outputs", []):
-        account.outputs[f"{name}.Outputs.{one['OutputKey']}"] = one["OutputValue"]
+    (found,) = formation.describe_stacks(StackName=stack)["Stacks"]
+    assert found["StackStatus"] == "CREATE_COMPLETE"
+    for one in found.get("Outputs", []):
+        account.outputs[f"{stack}.Outputs.{one['OutputKey']}"] = one["OutputValue"]
 
 
 def set_up_children(account: Account, root: str) -> None:
@@ -114,7 +114,7 @@ def set_up_children(account: Account, root: str) -> None:
             for name, value in account.outputs.items()
         }
         one = Template(root, made=said).of_type("CloudFormation::Stack")[logical]
-        set_up(account, one["TemplateURL"].partition(".")[0], one["Parameters"])
+        set_up(account, logical.lower(), one["TemplateURL"].partition(".")[0], one["Parameters"])
 
 
 def test_s3_takes_what_the_template_says_of_the_lake(account: Account) -> None:
@@ -270,8 +270,8 @@ def holds_exactly(account: Account, name: str, role: str, calls: list[dict[str, 
 
 
 def test_a_collector_lands_with_its_roles_rights(account: Account, tmp_path: Path) -> None:
-    tasks = Template("collectors").of_type("ECS::TaskDefinition")
-    (container,) = tasks["BinanceTask"]["ContainerDefinitions"]
+    (task,) = Template("collector").of_type("ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
     words = [*container["Command"]]
     for option, value in (("--env", "replay"), ("--lifetime", "3s"), ("--overlap", "1s")):
         words[words.index(option) + 1] = value
@@ -296,7 +296,7 @@ def test_a_collector_lands_with_its_roles_rights(account: Account, tmp_path: Pat
 
     assert done.returncode == 0, done.stderr
     parameters = {"LakePrefix": "lake/of-collectors", "LakeBucket": lake.split("/")[2]}
-    allowed = statements(Template("collectors", parameters))["CollectorRole"]
+    allowed = statements(Template("collector", parameters))["Role"]
     made = calls_in(calls)
     assert [one for one in made if not allows(allowed, one)] == []
     assert {action_of(one) for one in made} >= {"s3:ListBucket", "s3:GetObject", "s3:PutObject"}
@@ -314,7 +314,7 @@ def test_ecs_has_a_service_an_exchange(account: Account) -> None:
 
 def test_the_scheduler_of_eventbridge_takes_every_timetable(account: Account) -> None:
     scheduler = account.client("scheduler")
-    for name in ("histories", "collectors", "spark"):
+    for name in ("histories", "collector", "spark"):
         for schedule, one in Template(name).of_type("Scheduler::Schedule").items():
             target = {**one["Target"], "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/x"}
             for key in ("Arn", "DeadLetterConfig"):

@@ -44,8 +44,9 @@ WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
 def test_collectors_run_a_command_of_ours_with_settings_that_there_are(
     exchange: str, parameters: dict[str, str]
 ) -> None:
-    tasks = Template("collectors", parameters).of_type("ECS::TaskDefinition")
-    (container,) = tasks[f"{exchange.title()}Task"]["ContainerDefinitions"]
+    template = Template("collector", {**parameters, "Exchange": exchange})
+    (task,) = template.of_type("ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
     program, *words = container["Command"]
     environ = {one["Name"]: one["Value"] for one in container["Environment"]}
 
@@ -67,11 +68,10 @@ def test_collectors_run_a_command_of_ours_with_settings_that_there_are(
 
 
 def test_a_collector_is_followed_before_its_life_ends() -> None:
-    template = Template("collectors")
-
     for exchange in ("binance", "deribit"):
-        schedule = template.of_type("Scheduler::Schedule")[f"{exchange.title()}HandOver"]
-        service = template.of_type("ECS::Service")[exchange.title()]
+        template = Template("collector", {"Exchange": exchange})
+        (schedule,) = template.of_type("Scheduler::Schedule").values()
+        (service,) = template.of_type("ECS::Service").values()
         target = json.loads(schedule["Target"]["Input"])
         assert schedule["ScheduleExpression"] == "rate(6 hours)"
         assert target == {

@@ -25,8 +25,8 @@ from extract.replay.exchange import ReplayExchange
 from extract.replay.faults import Fault
 from lake.objects import open_store
 from lake.tables import TABLES
-from tests.aws.permissions import action_of, allows, calls_in
-from tests.aws.templates import ACCOUNT, GIVEN, REGION, ROOT, Template, listed, path_of, statements
+from tests.aws.permissions import calls_in, refused, unasked
+from tests.aws.templates import ACCOUNT, GIVEN, REGION, ROOT, Template, path_of, statements
 from tests.extract.asking import covered_ids
 from tests.queues.on_queue import ETHUSDT_IDS
 from tests.queues.sqs_server import NOBODYS, server
@@ -263,43 +263,8 @@ def holds_exactly(account: Account, name: str, role: str, calls: list[dict[str, 
     bucket = account.outputs["storage.Outputs.Bucket"]
     allowed = statements(account.template(name, LakeBucket=bucket))[role]
 
-    assert [one for one in calls if not allows(allowed, one)] == []
-    unused = {action for one in allowed for action in listed(one["Action"])}
-    unused -= {action_of(one) for one in calls} | set(ASKED_BY_OTHERS)
-    assert unused == set(), role
-
-
-def test_a_collector_lands_with_its_roles_rights(account: Account, tmp_path: Path) -> None:
-    (task,) = Template("collector").of_type("ECS::TaskDefinition").values()
-    (container,) = task["ContainerDefinitions"]
-    words = [*container["Command"]]
-    for option, value in (("--env", "replay"), ("--lifetime", "3s"), ("--overlap", "1s")):
-        words[words.index(option) + 1] = value
-    words += ["--kind", "spot", "--instruments", "BTCUSDT", "--metrics-port", "0"]
-    lake = f"s3a://{account.outputs['storage.Outputs.Bucket']}/lake/of-collectors"
-    calls = tmp_path / "calls"
-
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.aws.recorder", str(calls), *words],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            **NOBODYS,
-            "AWS_ENDPOINT_URL": account.endpoint,
-            "CANDLELAKE_LAKE__ROOT": lake,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-    assert done.returncode == 0, done.stderr
-    parameters = {"LakePrefix": "lake/of-collectors", "LakeBucket": lake.split("/")[2]}
-    allowed = statements(Template("collector", parameters))["Role"]
-    made = calls_in(calls)
-    assert [one for one in made if not allows(allowed, one)] == []
-    assert {action_of(one) for one in made} >= {"s3:ListBucket", "s3:GetObject", "s3:PutObject"}
+    assert refused(allowed, calls) == []
+    assert unasked(allowed, calls) - set(ASKED_BY_OTHERS) == set(), role
 
 
 def test_ecs_has_a_service_an_exchange(account: Account) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lake.bronze import parse_name
+from lake.objects import ObjectStore, open_store
+from lake.run import claim
 from lake.s3 import open_client
 from tests.aws.permissions import calls_in, refused, unasked
-from tests.aws.templates import GIVEN, ROOT, Template, statements
+from tests.aws.templates import GIVEN, REGION, ROOT, Template, statements
 from tests.queues.sqs_server import NOBODYS, server
 
 pytestmark = pytest.mark.slow
@@ -72,3 +77,36 @@ def test_a_collector_lands_with_its_roles_rights(tmp_path: Path) -> None:
     assert refused(allowed, calls_in(calls)) == []
     # it removes what dead ones said of themselves
     assert unasked(allowed, calls_in(calls)) <= {"s3:DeleteObject"}
+
+
+def test_the_minute_service_lands_with_its_roles_rights_and_ends_when_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = Template("minute", {"LakePrefix": "of-minutes"})
+    monkeypatch.setenv("CANDLELAKE_MINUTE__BARS", "deribit/future/BTC-PERPETUAL")
+    calls = tmp_path / "calls"
+
+    store = open_store(f"s3a://{BUCKET}/of-minutes")
+    claim(store, "replay")
+    polling = started(template, calls)
+    try:
+        wait_for_files(polling, store, "index_prices", "klines")
+        polling.terminate()
+        said = polling.communicate(timeout=container(template)["StopTimeout"])[1]
+    finally:
+        polling.kill()
+
+    assert polling.returncode == -signal.SIGTERM, said
+    tags = [parse_name(key).tag for key in store.names("bronze/index_prices/")]
+    assert {one.partition("-")[2] for one in tags} == {REGION}
+    allowed = statements(template)["Role"]
+    assert refused(allowed, calls_in(calls)) == []
+    assert unasked(allowed, calls_in(calls)) == set()
+
+
+def wait_for_files(running: subprocess.Popen[str], store: ObjectStore, *datasets: str) -> None:
+    give_up = time.monotonic() + 60
+    while not all(any(True for _ in store.names(f"bronze/{one}/")) for one in datasets):
+        assert running.poll() is None, (running.communicate()[1] or "")[-3000:]
+        assert time.monotonic() < give_up
+        time.sleep(0.2)

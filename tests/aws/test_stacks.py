@@ -267,13 +267,13 @@ def holds_exactly(account: Account, name: str, role: str, calls: list[dict[str, 
     assert unasked(allowed, calls) - set(ASKED_BY_OTHERS) == set(), role
 
 
-def test_ecs_has_a_service_an_exchange(account: Account) -> None:
+def test_ecs_has_a_service_an_exchange_and_one_of_minutes(account: Account) -> None:
     ecs = account.client("ecs")
     names = ecs.list_services(cluster="candlelake-live")["serviceArns"]
 
     found = ecs.describe_services(cluster="candlelake-live", services=names)["services"]
 
-    assert {one["serviceName"] for one in found} == {"binance", "deribit"}
+    assert {one["serviceName"] for one in found} == {"binance", "deribit", "minute"}
     assert {one["desiredCount"] for one in found} == {1}
 
 

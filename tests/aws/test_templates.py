@@ -84,6 +84,45 @@ def test_a_collector_is_followed_before_its_life_ends() -> None:
         assert service["DeploymentConfiguration"]["MaximumPercent"] == 200
 
 
+@pytest.mark.parametrize(("bars", "polled"), [("as-set", None), ("none", False)])
+def test_the_minute_service_runs_a_command_of_ours_with_settings_that_there_are(
+    bars: str,
+    polled: bool | None,  # noqa: FBT001 - as the parser has it
+) -> None:
+    # another region than the one that conf/aws.toml names
+    template = Template("minute", {"Bars": bars}, {"AWS::Region": "ap-northeast-1"})
+    (task,) = template.of_type("ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
+    program, *words = container["Command"]
+
+    asked = parsed(get_command(app), words)
+    environ = {one["Name"]: one["Value"] for one in container["Environment"]}
+    settings = load_settings(asked["env"], environ=environ)
+
+    assert program == "candlelake"
+    # without end, what the package's conf names
+    assert (asked["once"], asked["how_long"], asked["indexes"], asked["bars"]) == (
+        False,
+        None,
+        None,
+        polled,
+    )
+    assert settings.lake.root == f"s3a://{GIVEN['LakeBucket']}/lake"
+    assert settings.lake.region == "ap-northeast-1"
+    # a signal would not end the first process of a container
+    assert container["LinuxParameters"] == {"InitProcessEnabled": True}
+
+
+def test_each_region_asks_for_prices_and_the_first_one_for_bars() -> None:
+    bars = {
+        root: Template(root).of_type("CloudFormation::Stack")["Minute"]["Parameters"].get("Bars")
+        for root in ("main", "second")
+    }
+
+    assert bars == {"main": None, "second": "none"}
+    assert Template("minute").body["Parameters"]["Bars"]["Default"] == "as-set"
+
+
 @pytest.mark.parametrize("start", ["", "2026-11-01"])
 def test_the_timetable_of_histories_says_what_the_scheduler_reads(start: str) -> None:
     template = Template("histories", {"Start": start})

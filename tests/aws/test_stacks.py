@@ -277,6 +277,38 @@ def test_ecs_has_a_service_an_exchange_and_one_of_minutes(account: Account) -> N
     assert {one["desiredCount"] for one in found} == {1}
 
 
+def test_where_there_are_brokers_the_topic_is_landed_in_their_network(account: Account) -> None:
+    ec2, ecs, iam = (account.client(name) for name in ("ec2", "ecs", "iam"))
+    network = ec2.create_vpc(CidrBlock="10.9.0.0/24")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.9.0.0/26")["Subnet"]["SubnetId"]
+    secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:AmazonMSK_x-AbCdEf"
+    brokers = {"KafkaServers": "b-1.example.com:9096", "KafkaSecretArn": secret}
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0e1b2c3d"
+    place = {"Name": "brokers", "Vpc": network, "Subnets": subnet, "KafkaKeyArn": key}
+    set_up(account, "place", "cluster", {**brokers, **place})
+    said = {
+        name.removeprefix("place.Outputs."): value
+        for name, value in account.outputs.items()
+        if name.startswith("place.")
+    }
+    lake = {name: GIVEN[name] for name in ("LakeBucket", "LakePrefix", "ImageUri")}
+
+    set_up(account, "landing", "landing", {**brokers, **lake, **said, "KafkaUser": "collector"})
+
+    (landing,) = ecs.describe_services(cluster="brokers-live", services=["landing"])["services"]
+    assert landing["desiredCount"] == 1
+    assert said["Subnets"] == subnet
+    (group,) = ec2.describe_security_groups(GroupIds=[said["SecurityGroup"]])["SecurityGroups"]
+    assert group["VpcId"] == network
+    # moto attaches no policies of others to a role of a stack: that they are named is tested apart
+    policy = iam.get_policy(PolicyArn=said["SecretPolicy"])["Policy"]
+    version = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])[
+        "PolicyVersion"
+    ]
+    read, opened = version["Document"]["Statement"]
+    assert (read["Resource"], opened["Resource"]) == (secret, key)
+
+
 def test_the_scheduler_of_eventbridge_takes_every_timetable(account: Account) -> None:
     scheduler = account.client("scheduler")
     for name in ("histories", "collector", "spark"):

@@ -46,6 +46,9 @@ ALL_INSTRUMENTS = "_all"
 #: What stands for an empty name; no other name is encoded so.
 EMPTY = "%"
 DATASETS: tuple[str, ...] = get_args(Dataset)
+#: What a tag can't say of a region, and how much of it is said.
+_NOT_IN_TAG = re.compile(r"[^A-Za-z0-9]+")
+REGION_SHOWN = 20
 _NAME = re.compile(
     r"(?P<instrument>[^~/]+)~(?P<mode>history|archive|live)"
     r"~i(?P<first_id>-?[0-9]+)_(?P<last_id>-?[0-9]+)"
@@ -244,6 +247,11 @@ def encoded(name: str) -> str:
         # Spark passes over files and folders that begin so, without a word
         quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
     return quoted or EMPTY
+
+
+def shown_region(region: str) -> str:
+    """Return as much of a region as a tag can say: letters, digits and single hyphens."""
+    return _NOT_IN_TAG.sub("-", region)[:REGION_SHOWN].strip("-")
 
 
 def decoded(name: str) -> str:

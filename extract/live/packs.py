@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +14,16 @@ from extract.live.batch import Batch, Caught
 from extract.live.lines import LineMaker, Stamp, packed_as
 from extract.live.runs import Run, runs_of, unclaimed
 from extract.live.stream import Stream
-from lake.bronze import ALL_INSTRUMENTS, QUICK_LEVEL, BronzeName, Coverage, Dataset
+from lake.bronze import (
+    ALL_INSTRUMENTS,
+    QUICK_LEVEL,
+    BronzeName,
+    Coverage,
+    Dataset,
+    shown_region,
+)
 from lake.clock import to_millis
 from lake.packs import Held, coverage_key, coverage_object, pack_name
-
-#: What a tag can't say of a region, and how much of it is said.
-_NOT_IN_TAG = re.compile(r"[^A-Za-z0-9]+")
-REGION_SHOWN = 20
 
 Room = tuple[Dataset, str, str, int]
 #: Makes a line of when a frame came, its number, `packed_as` as a field, and the frame.
@@ -60,7 +62,7 @@ class _Part:
 
 def tag_of(stamp: Stamp) -> str:
     """Return what tells the files of a collector from those of all others: its region and run."""
-    region = _NOT_IN_TAG.sub("-", stamp.region)[:REGION_SHOWN].strip("-")
+    region = shown_region(stamp.region)
     return f"{region}-{stamp.run_id}" if region else stamp.run_id
 
 

@@ -14,7 +14,7 @@ from extract.landing import Landed, Landing, Piece, held_names
 from extract.minute.desk import Desk, Tally, side_by_side
 from extract.minute.timetable import Timetable, shown
 from extract.venues.deribit_index import KIND, answered_us, index_request
-from lake.bronze import ALL_INSTRUMENTS, Coverage
+from lake.bronze import ALL_INSTRUMENTS, Coverage, shown_region
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,9 @@ class Price:
 def poll_indexes(desk: Desk, names: Sequence[str], interval: int, tally: Tally) -> None:
     """Ask for the price of each index that stands for an interval, and land the answers.
 
-    Answers of one interval share a file, named by the interval and the indexes in it: one that
-    another scheduler has landed already is discarded. An index that does not answer, or too late,
-    is missing: nobody gives its price of that minute afterwards.
+    Answers of one interval share a file, named by the interval, the indexes in it and the region:
+    one that another scheduler of the region has landed already is discarded. An index that does
+    not answer, or too late, is missing: nobody gives its price of that minute afterwards.
 
     Raises:
         StoppedError: the run was stopped.
@@ -61,7 +61,7 @@ def held_until(desk: Desk, names: Sequence[str], interval: int) -> int | None:
     `interval`.
     """
     start = interval - desk.settings.minute.backfill_minutes * MINUTE_MS
-    stands_for, tag = _named(names)
+    stands_for, tag = _named(names, desk.settings.lake.region)
     end = desk.timetable.end(interval)
     held = held_names(desk.store, "index_prices", "deribit", KIND, stands_for, window=(start, end))
     ends = [one.coverage.until_ms for one in held if one.tag == tag]
@@ -94,7 +94,7 @@ def _wait(desk: Desk, timetable: Timetable, interval: int, answered_ms: int) -> 
 
 
 def _land(desk: Desk, interval: int, prices: Sequence[Price]) -> Landed:
-    stands_for, tag = _named([one.index for one in prices])
+    stands_for, tag = _named([one.index for one in prices], desk.settings.lake.region)
     landing = Landing(
         store=desk.store,
         clock=desk.client.clock,
@@ -116,10 +116,15 @@ def _land(desk: Desk, interval: int, prices: Sequence[Price]) -> Landed:
     )
 
 
-def _named(names: Sequence[str]) -> tuple[str, str]:
-    """Return what stands in the place of the instrument, and the tag: the same for the same."""
+def _named(names: Sequence[str], region: str) -> tuple[str, str]:
+    """Return what stands in the place of the instrument, and the tag: the same for the same.
+
+    Two regions get two answers, each whole: where their stores copy from one another, a shared
+    name would put one answer in the place of the other.
+    """
     distinct = sorted(set(names))
+    place = shown_region(region)
     if len(distinct) == 1:
-        return distinct[0], ""
+        return distinct[0], place
     digest = hashlib.sha256(",".join(distinct).encode()).hexdigest()[:12]
-    return ALL_INSTRUMENTS, digest
+    return ALL_INSTRUMENTS, f"{digest}-{place}" if place else digest

@@ -8,11 +8,17 @@ import typer
 from typer.main import get_command
 
 from jobs.cli import app
+from jobs.land_topic import land_topic
 from jobs.maintain import main as maintain
 from jobs.pipeline import pipeline
 from jobs.reconcile import reconcile
 
-JOBS: dict[str, Any] = {"pipeline": pipeline, "reconcile": reconcile, "maintain": maintain}
+JOBS: dict[str, Any] = {
+    "pipeline": pipeline,
+    "reconcile": reconcile,
+    "maintain": maintain,
+    "land_topic": land_topic,
+}
 
 
 def parsed(command: Any, words: list[str]) -> dict[str, Any]:

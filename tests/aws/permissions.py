@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,12 @@ from tests.aws.templates import ACCOUNT, REGION, listed
 #: Calls whose action has another name: what IAM asks for.
 ACTIONS = {
     "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:CreateMultipartUpload": "s3:PutObject",
+    "s3:UploadPart": "s3:PutObject",
+    "s3:CompleteMultipartUpload": "s3:PutObject",
+    "s3:DeleteObjects": "s3:DeleteObject",
     "sqs:SendMessageBatch": "sqs:SendMessage",
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
 }
@@ -51,6 +57,29 @@ def allows(statements: Iterable[Mapping[str, Any]], call: Call) -> bool:
         and _holds(one.get("Condition", {}), call)
         for one in statements
     )
+
+
+def refused(statements: Sequence[Mapping[str, Any]], calls: Iterable[Call]) -> list[Call]:
+    """Return the calls that no statement allows.
+
+    Of an object that is not there S3 says so only to who may list the bucket whatever the prefix:
+    a reading names none. To others it says that the object is forbidden.
+    """
+    return [
+        one
+        for one in calls
+        if not allows(statements, one) or ("Missing" in one and not allows(statements, _list(one)))
+    ]
+
+
+def unasked(statements: Sequence[Mapping[str, Any]], calls: Iterable[Call]) -> set[str]:
+    """Return the actions that are allowed and that none of the calls is."""
+    rights = {action for one in statements for action in listed(one["Action"])}
+    return rights - {action_of(one) for one in calls}
+
+
+def _list(call: Call) -> Call:
+    return {"service": "s3", "operation": "ListObjectsV2", "Bucket": call["Bucket"]}
 
 
 def _holds(condition: Mapping[str, Any], call: Call) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 
 def record(file: Path) -> None:
@@ -26,9 +27,15 @@ def record(file: Path) -> None:
             if key in ("Bucket", "Key", "Prefix", "QueueUrl", "SecretId")
         }
         line = {"service": client.meta.service_model.service_name, "operation": operation, **named}
-        with file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
-        return call(client, operation, parameters)
+        try:
+            return call(client, operation, parameters)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                line["Missing"] = "yes"
+            raise
+        finally:
+            with file.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(line) + "\n")
 
     client_of_all._make_api_call = recorded
 

@@ -34,6 +34,12 @@ GIVEN = {
     "CodeKey": "candlelake-1/functions.zip",
     "PackagePrefix": "candlelake-1",
     "ImageUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/candlelake:1",
+    "Exchange": "binance",
+    "ClusterName": "candlelake-live",
+    "LogGroup": "candlelake-log",
+    "StartRole": f"arn:aws:iam::{ACCOUNT}:role/start",
+    "SecurityGroup": "sg-1",
+    "Subnets": "subnet-1,subnet-2",
     "Email": "somebody@example.com",
     "MonthlyDollars": 500,
     "HistoryStart": "2024-08-08",
@@ -149,7 +155,7 @@ class Template:
         if name in known and (name in self.body["Parameters"] or "::" in name or name in self.made):
             return known[name]
         declared = self.body["Parameters"].get(name)
-        return declared["Default"] if declared else name
+        return declared.get("Default", name) if declared else name
 
 
 def statements(template: Template) -> dict[str, list[dict[str, Any]]]:

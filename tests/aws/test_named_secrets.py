@@ -116,8 +116,9 @@ def test_a_collectors_role_may_read_its_secret_and_no_other(endpoint: str, tmp_p
     session: Any = boto3.Session("x", "x", region_name=NOBODYS["AWS_REGION"])
     client = session.client("secretsmanager", endpoint_url=endpoint)
     arn = client.describe_secret(SecretId=BROKERS)["ARN"]
-    template = Template("collectors", {"KafkaSecretArn": arn, "KafkaServers": "127.0.0.1:9"})
-    (container,) = template.of_type("ECS::TaskDefinition")["BinanceTask"]["ContainerDefinitions"]
+    parameters = {"KafkaSecretArn": arn, "KafkaServers": "127.0.0.1:9"}
+    (task,) = Template("collector", parameters).of_type("ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
     given = {one["Name"]: one["Value"] for one in container["Environment"]}
     calls = tmp_path / "calls"
 
@@ -135,6 +136,6 @@ def test_a_collectors_role_may_read_its_secret_and_no_other(endpoint: str, tmp_p
     assert PLANTED not in done.stdout + done.stderr
     (call,) = calls_in(calls)
     assert action_of(call) == "secretsmanager:GetSecretValue"
-    allowed = statements(template)["ReadsSecret"]
+    allowed = statements(Template("cluster", parameters))["ReadsSecret"]
     assert allows(allowed, call)
     assert not allows(allowed, {**call, "SecretId": arn.replace(BROKERS, DATABASE)})

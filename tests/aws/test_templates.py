@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -15,10 +16,13 @@ from extract.queues.scheduling import window_of
 from jobs.cli import app
 from jobs.ddl import cloudformation
 from jobs.extraction.live import life_of
+from jobs.streams import LEAVE_SECONDS
+from lake.kafka import consumer_options
 from lake.settings import load_settings
 from lake.tables import TABLES
-from tests.aws.own_parser import parsed
+from tests.aws.own_parser import job, parsed
 from tests.aws.templates import (
+    ACCOUNT,
     DOCUMENT,
     GIVEN,
     HERE,
@@ -30,10 +34,20 @@ from tests.aws.templates import (
     statements,
 )
 
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0e1b2c3d"
 KAFKA = {
     "KafkaServers": "b-1.example.com:9096,b-2.example.com:9096",
     "KafkaUser": "collector",
     "KafkaSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_x-AbCdEf",
+    "KafkaKeyArn": KEY,
+    "SecretPolicy": "arn:aws:iam::123456789012:policy/secret",
+}
+#: What a service that reaches brokers with a password is told of it.
+AT_BROKERS = {
+    "CANDLELAKE_KAFKA__SERVERS": KAFKA["KafkaServers"],
+    "CANDLELAKE_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+    "CANDLELAKE_KAFKA__USERNAME": KAFKA["KafkaUser"],
+    "CANDLELAKE_KAFKA__PASSWORD": f"aws-secret:{KAFKA['KafkaSecretArn']}#password",
 }
 #: Actions that know no resource: AWS's own list of them says so.
 WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
@@ -44,8 +58,9 @@ WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
 def test_collectors_run_a_command_of_ours_with_settings_that_there_are(
     exchange: str, parameters: dict[str, str]
 ) -> None:
-    tasks = Template("collectors", parameters).of_type("ECS::TaskDefinition")
-    (container,) = tasks[f"{exchange.title()}Task"]["ContainerDefinitions"]
+    template = Template("collector", {**parameters, "Exchange": exchange})
+    (task,) = template.of_type("ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
     program, *words = container["Command"]
     environ = {one["Name"]: one["Value"] for one in container["Environment"]}
 
@@ -67,11 +82,10 @@ def test_collectors_run_a_command_of_ours_with_settings_that_there_are(
 
 
 def test_a_collector_is_followed_before_its_life_ends() -> None:
-    template = Template("collectors")
-
     for exchange in ("binance", "deribit"):
-        schedule = template.of_type("Scheduler::Schedule")[f"{exchange.title()}HandOver"]
-        service = template.of_type("ECS::Service")[exchange.title()]
+        template = Template("collector", {"Exchange": exchange})
+        (schedule,) = template.of_type("Scheduler::Schedule").values()
+        (service,) = template.of_type("ECS::Service").values()
         target = json.loads(schedule["Target"]["Input"])
         assert schedule["ScheduleExpression"] == "rate(6 hours)"
         assert target == {
@@ -79,9 +93,147 @@ def test_a_collector_is_followed_before_its_life_ends() -> None:
             "Service": exchange,
             "ForceNewDeployment": True,
         }
+        (allowed,) = statements(template)["HandOverRole"]
+        assert allowed["Action"] == "ecs:UpdateService"
+        assert allowed["Resource"] == (
+            f"arn:aws:ecs:us-east-1:{ACCOUNT}:service/candlelake-live/{exchange}"
+        )
         assert service["ServiceName"] == exchange
         assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 100
         assert service["DeploymentConfiguration"]["MaximumPercent"] == 200
+
+
+@pytest.mark.parametrize(("bars", "polled"), [("as-set", None), ("none", False)])
+def test_the_minute_service_runs_a_command_of_ours_with_settings_that_there_are(
+    bars: str,
+    polled: bool | None,  # noqa: FBT001 - as the parser has it
+) -> None:
+    # another region than the one that conf/aws.toml names
+    template = Template("minute", {"Bars": bars}, {"AWS::Region": "ap-northeast-1"})
+    (task,) = template.of_type("ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
+    program, *words = container["Command"]
+
+    asked = parsed(get_command(app), words)
+    environ = {one["Name"]: one["Value"] for one in container["Environment"]}
+    settings = load_settings(asked["env"], environ=environ)
+
+    assert program == "candlelake"
+    # without end, what the package's conf names
+    assert (asked["once"], asked["how_long"], asked["indexes"], asked["bars"]) == (
+        False,
+        None,
+        None,
+        polled,
+    )
+    assert settings.lake.root == f"s3a://{GIVEN['LakeBucket']}/lake"
+    assert settings.lake.region == "ap-northeast-1"
+    # a signal would not end the first process of a container
+    assert container["LinuxParameters"] == {"InitProcessEnabled": True}
+
+
+def test_the_landing_runs_our_job_at_the_brokers_of_the_collectors() -> None:
+    template = Template("landing", KAFKA)
+    (task,) = template.of_type("ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
+    environ = {one["Name"]: one["Value"] for one in container["Environment"]}
+    program, option, module, *words = container["Command"]
+
+    assert (program, option) == ("python", "-m")
+    asked = job([module.removeprefix("jobs."), *words])
+    assert (asked["env"], asked["continuous"], asked["from_start"]) == ("aws", True, False)
+    (sending,) = Template("collector", KAFKA).of_type("ECS::TaskDefinition").values()
+    of_collectors = sending["ContainerDefinitions"][0]["Environment"]
+    for told in (environ, {one["Name"]: one["Value"] for one in of_collectors}):
+        assert {name: told[name] for name in told if "KAFKA" in name} == AT_BROKERS
+    environ["CANDLELAKE_KAFKA__PASSWORD"] = "given itself"
+    settings = load_settings(asked["env"], environ=environ)
+    assert settings.lake.root == f"s3a://{GIVEN['LakeBucket']}/lake"
+    assert consumer_options(settings.kafka)["security.protocol"] == "SASL_SSL"
+
+
+def test_one_landing_runs_at_a_time_with_room_for_java_and_two_workers() -> None:
+    template = Template("landing", KAFKA)
+    (service,) = template.of_type("ECS::Service").values()
+    (task,) = template.of_type("ECS::TaskDefinition").values()
+    defaults = (ROOT / "conf" / "spark-defaults.conf").read_text("utf-8")
+    java = int(re.findall(r"^spark\.driver\.memory +(\d+)g$", defaults, re.MULTILINE)[0])
+
+    rolling = service["DeploymentConfiguration"]
+    assert (rolling["MinimumHealthyPercent"], rolling["MaximumPercent"]) == (0, 100)
+    assert service["DesiredCount"] == 1
+    assert int(task["Cpu"]) == 2 * 1024
+    # Java's heap and half as much beside it, and each processor's worker of Python
+    assert int(task["Memory"]) >= java * 1024 * 1.5 + 2 * 512
+    (container,) = task["ContainerDefinitions"]
+    assert container["StopTimeout"] > LEAVE_SECONDS
+    assert container["LinuxParameters"] == {"InitProcessEnabled": True}
+
+
+def test_a_topic_is_landed_where_brokers_are_named_and_in_the_first_region_alone() -> None:
+    def stacks(root: str, **parameters: str) -> dict[str, dict[str, Any]]:
+        found = Template(root, parameters).of_type("CloudFormation::Stack")
+        return {name: one["Parameters"] for name, one in found.items()}
+
+    named = stacks("main", **KAFKA, Vpc="vpc-1", Subnets="subnet-8,subnet-9")
+
+    assert "Landing" not in stacks("main")
+    assert "Landing" not in stacks("second")
+    for name in ("Binance", "Deribit", "Landing"):
+        given = {key: named[name][key] for key in KAFKA if key in named[name]}
+        assert given == {
+            **{key: KAFKA[key] for key in ("KafkaServers", "KafkaUser", "KafkaSecretArn")},
+            "SecretPolicy": "Cluster.Outputs.SecretPolicy",
+        }
+    assert named["Cluster"]["KafkaKeyArn"] == KEY
+    assert (named["Cluster"]["Vpc"], named["Cluster"]["Subnets"]) == ("vpc-1", "subnet-8,subnet-9")
+    for name in ("Binance", "Deribit", "Minute", "Landing"):
+        assert named[name]["Subnets"] == "Cluster.Outputs.Subnets"
+        assert named[name]["SecurityGroup"] == "Cluster.Outputs.SecurityGroup"
+
+
+def test_the_secret_is_read_and_opened_with_its_key_and_nothing_else() -> None:
+    without = {name: value for name, value in KAFKA.items() if name != "KafkaKeyArn"}
+    read, opened = statements(Template("cluster", KAFKA))["ReadsSecret"]
+
+    assert read["Action"] == "secretsmanager:GetSecretValue"
+    assert read["Resource"] == KAFKA["KafkaSecretArn"]
+    assert opened == {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": KEY,
+        "Condition": {
+            "StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"},
+        },
+    }
+    assert statements(Template("cluster", without))["ReadsSecret"] == [read]
+    assert "ReadsSecret" not in statements(Template("cluster"))
+    for name in ("collector", "landing"):
+        role = Template(name, KAFKA).of_type("IAM::Role")["Role"]
+        assert role["ManagedPolicyArns"] == [KAFKA["SecretPolicy"]]
+    assert "ManagedPolicyArns" not in Template("collector").of_type("IAM::Role")["Role"]
+
+
+def test_services_run_in_the_brokers_network_and_reach_their_ports() -> None:
+    own, theirs = Template("cluster"), Template("cluster", {**KAFKA, "Vpc": "vpc-1"})
+
+    assert len(own.of_type("EC2::VPC")) == 1
+    assert theirs.of_type("EC2::VPC") == {}
+    assert theirs.of_type("EC2::SecurityGroup")["OnlyOut"]["VpcId"] == "vpc-1"
+    assert own.of_type("EC2::SecurityGroupEgress") == {}
+    ways = theirs.of_type("EC2::SecurityGroupEgress").values()
+    assert {one["CidrIp"] for one in ways} == {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
+    assert all(one["FromPort"] <= 9096 <= one["ToPort"] for one in ways)
+
+
+def test_each_region_asks_for_prices_and_the_first_one_for_bars() -> None:
+    bars = {
+        root: Template(root).of_type("CloudFormation::Stack")["Minute"]["Parameters"].get("Bars")
+        for root in ("main", "second")
+    }
+
+    assert bars == {"main": None, "second": "none"}
+    assert Template("minute").body["Parameters"]["Bars"]["Default"] == "as-set"
 
 
 @pytest.mark.parametrize("start", ["", "2026-11-01"])

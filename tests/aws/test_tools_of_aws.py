@@ -126,6 +126,7 @@ def test_the_second_region_is_set_up_by_the_script_and_the_command_line(
     services = told("aws", "ecs", "list-services", "--cluster", "candlelake-live")
     assert "service/candlelake-live/binance" in services
     assert "service/candlelake-live/deribit" in services
+    assert "service/candlelake-live/minute" in services
     assert told("aws", "scheduler", "list-schedules").count("aws-sdk:ecs:updateService") == 2
 
 

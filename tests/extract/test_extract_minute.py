@@ -110,6 +110,23 @@ def test_two_schedulers_land_a_minute_once(
     assert len(bodies(store)) == 2
 
 
+def test_two_regions_land_a_minute_each_under_a_name_of_its_own(
+    settings_of: MakeSettings,
+    store: FolderStore,
+    moving: Moving,
+) -> None:
+    exchange, clock = moving()
+
+    for region in ("us-east-1", "ap-northeast-1"):
+        placed = settings_of(exchange, f"lake.region={region}")
+        tally = polled(placed, store, clock, indexes=INDEXES)
+        assert (tally.landed.files_created, tally.landed.files_held) == (1, 0)
+
+    tags = [parse_name(key).tag.partition("-") for key in bodies(store, "bronze/index_prices/")]
+    assert {region for _, _, region in tags} == {"us-east-1", "ap-northeast-1"}
+    assert len({digest for digest, _, _ in tags}) == 1
+
+
 def test_a_price_that_came_too_early_stands_for_the_minute_before_and_is_asked_again(
     settings_of: MakeSettings,
     store: FolderStore,

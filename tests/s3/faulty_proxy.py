@@ -117,10 +117,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def faulty_proxy(backend: str) -> Iterator[FaultyProxy]:
-    """Run a proxy before the server at `backend`."""
+def faulty_proxy(backend: str, kind: type[Handler] = Handler) -> Iterator[FaultyProxy]:
+    """Run a proxy before the server at `backend`; `kind` is what it does with each request."""
     proxy = FaultyProxy(backend)
-    handler = type("ProxyHandler", (Handler,), {"proxy": proxy})
+    handler = type("ProxyHandler", (kind,), {"proxy": proxy})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     proxy.endpoint = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

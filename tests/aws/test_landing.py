@@ -1,0 +1,128 @@
+"""deploy/aws/landing.yaml: its command lands a real topic in a real S3, within its rights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lake.objects import ObjectStore, open_store
+from tests.aws.permissions import refused, unasked
+from tests.aws.requests_of_s3 import recorded
+from tests.aws.templates import ROOT, Template, statements
+from tests.kafka.broker import Broker, Topic
+from tests.kafka.test_kafka_sink import sink_of
+from tests.live.test_live_topic_records import batch_of_all_sorts
+from tests.s3.real_server import S3Server, new_bucket, require, service
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+#: What nothing that went well asks for: a file of the checkpoint that could not be finished.
+WHERE_SOMETHING_FAILS = {"s3:AbortMultipartUpload"}
+WAIT_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def topic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topic]:
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    broker.start()
+    yield broker.topic()
+    broker.stop()
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    folder = tmp_path / "s3"
+    running = S3Server(require(service("start", str(folder))), folder)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
+    yield running
+    running.stop()
+
+
+def container(root: str, servers: str) -> dict[str, Any]:
+    """Return what the template runs, for a lake of a test."""
+    bucket, _, prefix = root.removeprefix("s3a://").partition("/")
+    parameters = {"LakeBucket": bucket, "LakePrefix": prefix, "KafkaServers": servers}
+    (task,) = Template("landing", parameters).of_type("ECS::TaskDefinition").values()
+    (found,) = task["ContainerDefinitions"]
+    return dict(found)
+
+
+def started(told: dict[str, Any], topic: Topic, endpoint: str, conf: Path) -> subprocess.Popen[str]:
+    """Start the container's command with its environment, short of patience and memory of batches.
+
+    Spark keeps what it knows of a hundred batches: of three here, so that it removes some.
+    """
+    conf.mkdir()
+    kept = "spark.sql.streaming.minBatchesToRetain 3\n"
+    (conf / "spark-defaults.conf").write_text(kept, encoding="ascii")
+    program, *words = told["Command"]
+    assert program == "python"
+    return subprocess.Popen(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **{one["Name"]: one["Value"] for one in told["Environment"]},
+            "AWS_ENDPOINT_URL": endpoint,
+            "CANDLELAKE_KAFKA__TOPIC": topic.name,
+            "CANDLELAKE_KAFKA__INTERVAL_SECONDS": "1",
+            "CANDLELAKE_KAFKA__RECORDS_PER_BATCH": "2",
+            "PYTHONPATH": str(ROOT),
+            "SPARK_CONF_DIR": str(conf),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(running: subprocess.Popen[str], what: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + WAIT_SECONDS
+    while not what():
+        assert running.poll() is None, (running.communicate()[1] or "")[-3000:]
+        assert time.monotonic() < give_up
+        time.sleep(0.5)
+
+
+def has_landed(store: ObjectStore, folder: str) -> Callable[[], bool]:
+    return lambda: any(True for _ in store.names(f"bronze/{folder}/"))
+
+
+def test_the_task_lands_the_topic_with_its_roles_rights_and_ends_when_it_is_told(
+    topic: Topic, server: S3Server, tmp_path: Path
+) -> None:
+    root = f"s3a://{new_bucket()}/lake"
+    store = open_store(root)
+    told = container(root, topic.broker.servers)
+    sink_of(*topic.sets).land(batch_of_all_sorts())
+
+    with recorded(server.endpoint) as (endpoint, calls):
+        running = started(told, topic, endpoint, tmp_path / "conf")
+        try:
+            wait_for(running, has_landed(store, "trades"))
+            topic.send(b"junk of somebody else")
+            wait_for(running, has_landed(store, "quarantine"))
+            running.terminate()
+            printed, said = running.communicate(timeout=told["StopTimeout"])
+        finally:
+            running.kill()
+
+    assert running.returncode == 0, said[-3000:]
+    assert "quarantined=1" in printed, printed
+    # given back: the next task need not wait until it has run out
+    assert store.read(f"leases/topic.{topic.name}.json") == b"{}"
+    bucket, _, prefix = root.removeprefix("s3a://").partition("/")
+    template = Template("landing", {"LakeBucket": bucket, "LakePrefix": prefix})
+    allowed = statements(template)["Role"]
+    assert refused(allowed, calls) == []
+    assert unasked(allowed, calls) == WHERE_SOMETHING_FAILS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -347,3 +348,12 @@ def test_the_tests_of_a_set_up_machine_check_style_and_types_first(machine: Mach
         " --ignore=tests/jobs/test_front_to_back.py --ignore="
     )
     assert last.endswith(" -k x")
+
+
+def test_what_is_left_out_without_all_is_there() -> None:
+    words = re.findall(r"\btests/[\w/.:]+", (ROOT / "run-tests.sh").read_text(encoding="utf-8"))
+
+    assert len(words) > 30
+    for path, _, name in (word.partition("::") for word in words):
+        assert (ROOT / path).exists(), path
+        assert not name or f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8"), name

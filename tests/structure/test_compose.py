@@ -71,7 +71,7 @@ def test_its_processes_are_those_of_the_crew() -> None:
     for name, part in crew.items():
         line = " ".join(part.command)
         asked = " ".join(words(name))
-        asked = asked.replace("./spark-submit.sh", str(ROOT / "spark-submit.sh"))
+        asked = asked.replace("python -m jobs.", f"{ROOT / 'spark-submit.sh'} ")
         assert line.endswith(re.sub(r"^(celery|candlelake) ", "", asked)), name
 
 

@@ -41,6 +41,9 @@ def build_session(
     if not given.contains("spark.master"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        for key, value in _of_a_java_of_our_own().items():
+            if not given.contains(key):
+                builder = builder.config(key, value)
         builder = builder.master(master).config("spark.jars", ",".join(_jars(settings, jars)))
     return builder.getOrCreate()
 
@@ -57,6 +60,15 @@ def _defaults() -> dict[str, str]:
     lines = (conf_folder() / "spark-defaults.conf").read_text(encoding="utf-8").splitlines()
     words = (line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
     return {key: value.strip() for key, value in words}
+
+
+def _of_a_java_of_our_own() -> dict[str, str]:
+    """What spark-submit.sh says on its command line: warnings in one form, UTC, no progress."""
+    log = conf_folder() / "log4j2.properties"
+    return {
+        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile={log}" -Duser.timezone=UTC',
+        "spark.ui.showConsoleProgress": "false",
+    }
 
 
 def _places(settings: Settings) -> dict[str, str]:

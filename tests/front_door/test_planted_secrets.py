@@ -56,6 +56,9 @@ RUN = {
 #: What another command wants said before it looks at its settings.
 WANTED = {
     "sql": ("select 1",),
+    "compare": ("other",),
+    "backup make": ("copy",),
+    "backup restore": ("copy",),
     "reconcile": ("--check", "bars"),
     "rebuild": ("--table", "silver.trades"),
     "extract bulk": ("--start-timestamp", "0", "--end-timestamp", "1", "--data-type", "trades"),

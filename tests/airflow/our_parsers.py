@@ -27,8 +27,9 @@ def parsed(program: str, words: Sequence[str]) -> dict[str, Any]:
 def _job(name: str) -> Any:
     """Return the command of a Spark job, as `run_job` makes it."""
     stem = name.replace("-", "_")
+    module = importlib.import_module(f"jobs.{stem}")
     app = typer.Typer()
-    app.command()(getattr(importlib.import_module(f"jobs.{stem}"), stem))
+    app.command()(getattr(module, "main", None) or getattr(module, stem))
     return get_command(app)
 
 

@@ -20,6 +20,7 @@ from tests.kafka.broker import Broker, Topic
 from tests.kafka.test_kafka_sink import sink_of
 from tests.live.test_live_topic_records import batch_of_all_sorts
 from tests.s3.real_server import S3Server, new_bucket, require, service
+from tests.s3.test_delta_on_s3 import front_door
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -38,6 +39,8 @@ def topic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topic]:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    # as the image has them
+    require(front_door("for jars in jars jars-s3 jars-kafka; do fetch_jars $jars; done"))
     folder = tmp_path / "s3"
     running = S3Server(require(service("start", str(folder))), folder)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)

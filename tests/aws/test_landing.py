@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lake.objects import ObjectStore, open_store
+from lake.objects import open_store
 from tests.aws.permissions import refused, unasked
 from tests.aws.requests_of_s3 import recorded
 from tests.aws.templates import ROOT, Template, statements
+from tests.aws.test_services import container, wait_for_files
 from tests.kafka.broker import Broker, Topic
 from tests.kafka.test_kafka_sink import sink_of
 from tests.live.test_live_topic_records import batch_of_all_sorts
@@ -50,15 +50,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server
     running.stop()
 
 
-def container(root: str, servers: str) -> dict[str, Any]:
-    """Return what the template runs, for a lake of a test."""
-    bucket, _, prefix = root.removeprefix("s3a://").partition("/")
-    parameters = {"LakeBucket": bucket, "LakePrefix": prefix, "KafkaServers": servers}
-    (task,) = Template("landing", parameters).of_type("ECS::TaskDefinition").values()
-    (found,) = task["ContainerDefinitions"]
-    return dict(found)
-
-
 def started(told: dict[str, Any], topic: Topic, endpoint: str, conf: Path) -> subprocess.Popen[str]:
     """Start the container's command with its environment, short of patience and memory of batches.
 
@@ -89,32 +80,23 @@ def started(told: dict[str, Any], topic: Topic, endpoint: str, conf: Path) -> su
     )
 
 
-def wait_for(running: subprocess.Popen[str], what: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + WAIT_SECONDS
-    while not what():
-        assert running.poll() is None, (running.communicate()[1] or "")[-3000:]
-        assert time.monotonic() < give_up
-        time.sleep(0.5)
-
-
-def has_landed(store: ObjectStore, folder: str) -> Callable[[], bool]:
-    return lambda: any(True for _ in store.names(f"bronze/{folder}/"))
-
-
 def test_the_task_lands_the_topic_with_its_roles_rights_and_ends_when_it_is_told(
     topic: Topic, server: S3Server, tmp_path: Path
 ) -> None:
     root = f"s3a://{new_bucket()}/lake"
     store = open_store(root)
-    told = container(root, topic.broker.servers)
+    bucket, _, prefix = root.removeprefix("s3a://").partition("/")
+    given = {"LakeBucket": bucket, "LakePrefix": prefix, "KafkaServers": topic.broker.servers}
+    template = Template("landing", given)
+    told = container(template)
     sink_of(*topic.sets).land(batch_of_all_sorts())
 
     with recorded(server.endpoint) as (endpoint, calls):
         running = started(told, topic, endpoint, tmp_path / "conf")
         try:
-            wait_for(running, has_landed(store, "trades"))
+            wait_for_files(running, store, "trades", seconds=WAIT_SECONDS)
             topic.send(b"junk of somebody else")
-            wait_for(running, has_landed(store, "quarantine"))
+            wait_for_files(running, store, "quarantine", seconds=WAIT_SECONDS)
             running.terminate()
             printed, said = running.communicate(timeout=told["StopTimeout"])
         finally:
@@ -124,8 +106,6 @@ def test_the_task_lands_the_topic_with_its_roles_rights_and_ends_when_it_is_told
     assert "quarantined=1" in printed, printed
     # given back: the next task need not wait until it has run out
     assert store.read(f"leases/topic.{topic.name}.json") == b"{}"
-    bucket, _, prefix = root.removeprefix("s3a://").partition("/")
-    template = Template("landing", {"LakeBucket": bucket, "LakePrefix": prefix})
     allowed = statements(template)["Role"]
     assert refused(allowed, calls) == []
     assert unasked(allowed, calls) == WHERE_SOMETHING_FAILS

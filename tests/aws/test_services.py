@@ -104,8 +104,10 @@ def test_the_minute_service_lands_with_its_roles_rights_and_ends_when_it_is_told
     assert unasked(allowed, calls_in(calls)) == set()
 
 
-def wait_for_files(running: subprocess.Popen[str], store: ObjectStore, *datasets: str) -> None:
-    give_up = time.monotonic() + 60
+def wait_for_files(
+    running: subprocess.Popen[str], store: ObjectStore, *datasets: str, seconds: float = 60
+) -> None:
+    give_up = time.monotonic() + seconds
     while not all(any(True for _ in store.names(f"bronze/{one}/")) for one in datasets):
         assert running.poll() is None, (running.communicate()[1] or "")[-3000:]
         assert time.monotonic() < give_up

@@ -5,25 +5,12 @@ from __future__ import annotations
 import io
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
 from jobs.extraction.progress import Reading, Watch, clocked, now_and_then, on_terminal
-
-
-class Hand:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self._now = datetime(2024, 1, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        self._now += timedelta(seconds=seconds)
+from tests.set_clock import SetClock
 
 
 @pytest.mark.parametrize(
@@ -56,7 +43,7 @@ def test_long_times_are_hours_minutes_seconds() -> None:
 
 def test_tasks_and_rows_of_all_threads_are_counted() -> None:
     shown: list[Reading] = []
-    clock = Hand()
+    clock = SetClock()
     watch = Watch(clock, shown.append, tasks=50, rows_planned=5000, weight=lambda: 42)
     clock.sleep(2)
 
@@ -74,7 +61,7 @@ def test_tasks_and_rows_of_all_threads_are_counted() -> None:
 
 
 def test_a_log_is_told_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Hand()
+    clock = SetClock()
     with caplog.at_level(logging.INFO, logger="jobs.extraction.progress"):
         show = now_and_then(clock)
         for second in range(40):

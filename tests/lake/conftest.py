@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lake.objects import FolderStore
-from tests.lake.set_clock import SetClock
+from tests.set_clock import SetClock
 
 
 @pytest.fixture

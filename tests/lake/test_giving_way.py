@@ -14,8 +14,8 @@ from lake.errors import GivesWayError, LeaseError
 from lake.lease import Lease, held, lent
 from lake.objects import FolderStore
 from lake.wishes import ASKED, STANDS, WAITED_FOR, is_wished, wish, wished
-from tests.lake.set_clock import SetClock
 from tests.lake.test_leases import until
+from tests.set_clock import SetClock
 
 LIFE = 60
 TABLE = "silver.trades"

@@ -18,7 +18,7 @@ from lake.clock import SystemClock
 from lake.errors import LeaseError, StorageError
 from lake.lease import Lease, held
 from lake.objects import FolderStore
-from tests.lake.set_clock import SetClock
+from tests.set_clock import SetClock
 
 ROOT = Path(__file__).parents[2]
 LIFE = 60
@@ -265,7 +265,7 @@ from pathlib import Path
 from lake.clock import SystemClock
 from lake.lease import held
 from lake.objects import FolderStore
-from tests.lake.set_clock import SetClock
+from tests.set_clock import SetClock
 with held(FolderStore(Path(sys.argv[1])), SystemClock(), ("t",), int(sys.argv[2])) as (lease,):
     print("held", flush=True)
     for line in sys.stdin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,7 @@ def jars() -> str:
 
 def test_a_job_runs_out_of_the_zip_and_nothing_of_the_checkout(tmp_path: Path) -> None:
     artefact = packed(ROOT, tmp_path / "artefact")
-    script = artefact / "run_job.py"
-    text = script.read_text(encoding="utf-8").replace("import runpy\n", f"import runpy\n{WHENCE}")
-    script.write_text(text, encoding="utf-8")
+    begin_with(artefact, WHENCE)
     small_lake(tmp_path / "lake")
     query = "select bar_start, close from gold.ohlcv where close is not null order by 1 limit 2"
 
@@ -77,8 +76,20 @@ def test_a_promise_that_is_not_kept_fails_the_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def begin_with(artefact: Path, line: str) -> None:
+    """Let what is submitted run a line before its job."""
+    script = artefact / "run_job.py"
+    text = script.read_text(encoding="utf-8").replace("import runpy\n", f"import runpy\n{line}")
+    script.write_text(text, encoding="utf-8")
+
+
 def submitted(
-    artefact: Path, folder: Path, *words: str, master: str = "local[1]"
+    artefact: Path,
+    folder: Path,
+    *words: str,
+    master: str = "local[1]",
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Submit a job of the artefact, with nothing of the checkout at hand."""
     return subprocess.run(
@@ -86,10 +97,10 @@ def submitted(
             str(Path(sys.executable).parent / "spark-submit"),
             *("--master", master, "--driver-memory", "1g", "--executor-memory", "1g"),
             *("--py-files", str(artefact / "candlelake.zip"), "--jars", jars()),
-            *(str(artefact / "run_job.py"), *words),
+            *(*options, str(artefact / "run_job.py"), *words),
         ],
         cwd=folder,
-        env=without_checkout(),
+        env={**without_checkout(), **(variables or {})},
         capture_output=True,
         text=True,
         check=False,

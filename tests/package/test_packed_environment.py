@@ -18,13 +18,11 @@ from extract.replay.exchange import ReplayExchange
 from tests.aws.templates import ROOT
 from tests.front_door.commands import pointed_at
 from tests.package.test_artefact import copied
-from tests.package.test_job_from_artefact import jars, without_checkout
+from tests.package.test_job_from_artefact import begin_with, submitted
 from tests.package.test_pipeline_from_artefact import BTCUSDT, CLUSTER, WINDOW
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 
-#: A managed Spark brings itself.
-SPARK = Path(pyspark.__file__).parent
 #: Stands in front of the job and says where its packages come from.
 WHENCE = "import sys, deltalake; print('packages', sys.prefix, deltalake.__file__, flush=True)\n"
 
@@ -51,18 +49,24 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_pipeline_certifies_with_the_packages_of_the_archive(
     package: Path, tmp_path: Path
 ) -> None:
-    script = tmp_path / "run_job.py"
-    text = (package / "run_job.py").read_text(encoding="utf-8")
-    script.write_text(text.replace("import runpy\n", f"import runpy\n{WHENCE}"), encoding="utf-8")
-    unpacked = tmp_path / "environment"
+    begin_with(package, WHENCE)
+    archive, unpacked = package / "environment.tar.gz", tmp_path / "environment"
     unpacked.mkdir()
-    subprocess.run(["tar", "-xzf", package / "environment.tar.gz", "-C", unpacked], check=True)
+    subprocess.run(["tar", "-xzf", archive, "-C", unpacked], check=True)
     with ReplayExchange() as exchange:
         done = submitted(
             package,
-            script,
+            tmp_path,
             *("pipeline", "--env", "local", *BTCUSDT, *WINDOW, *pointed_at(exchange)),
             *("--set", f"lake.root={tmp_path / 'lake'}", "--set", "extract.bar_interval=1h"),
+            master=CLUSTER,
+            options=("--archives", f"{archive}#environment"),
+            # Python from the archive on both sides, as the state machine of AWS says
+            variables={
+                "SPARK_HOME": str(Path(pyspark.__file__).parent),
+                "PYSPARK_PYTHON": "./environment/bin/python",
+                "PATH": without_environment(),
+            },
         )
 
     assert done.returncode == 0, done.stderr[-4000:]
@@ -70,26 +74,6 @@ def test_a_pipeline_certifies_with_the_packages_of_the_archive(
     assert Path(prefix) == unpacked
     assert Path(package_file).is_relative_to(unpacked)
     assert "binance spot BTCUSDT 1h: 9 fields compared, 9 equal," in done.stdout
-
-
-def submitted(package: Path, script: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Submit a job as the state machine of AWS does: Python from the archive, on both sides."""
-    python = {"SPARK_HOME": str(SPARK), "PYSPARK_PYTHON": "./environment/bin/python"}
-    return subprocess.run(
-        [
-            str(SPARK / "bin" / "spark-submit"),
-            *("--master", CLUSTER, "--driver-memory", "1g", "--executor-memory", "1g"),
-            *("--py-files", str(package / "candlelake.zip"), "--jars", jars()),
-            *("--archives", f"{package / 'environment.tar.gz'}#environment"),
-            *(str(script), *words),
-        ],
-        cwd=script.parent,
-        env={**without_checkout(), **python, "PATH": without_environment()},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
 
 
 def without_environment() -> str:

@@ -15,9 +15,9 @@ from lake.clock import SystemClock
 from lake.errors import LeaseError
 from lake.lease import Lease, held
 from lake.objects import ObjectStore, open_store
-from tests.lake.set_clock import SetClock
 from tests.s3.faulty_proxy import faulty_proxy
 from tests.s3.real_server import S3Server
+from tests.set_clock import SetClock
 
 pytestmark = pytest.mark.s3
 
